@@ -1,0 +1,11 @@
+//! The gRPC interface between peers, generated from `proto/peer.proto`.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "generated; the documentation stands in the .proto file"
+)]
+
+tonic::include_proto!("enjambre.peer.v1");

@@ -341,6 +341,54 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// `POST /users`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    /// Name; no account may have it yet.
+    pub name: UserName,
+    /// First password.
+    pub password: Secret,
+    /// What it may do.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// `PATCH /users/{name}`: what is absent stays.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchUser {
+    /// A disabled account cannot log in, and its sessions end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// What it may do from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+/// `PUT /users/{name}/password`: ends every session of the account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    /// From now on.
+    pub password: Secret,
+}
+
+/// `GET /stats`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Accounts.
+    pub users: u64,
+    /// Peers that ever registered.
+    pub peers: u64,
+    /// Those of them that are up.
+    pub peers_up: u64,
+    /// Files that somebody announces.
+    pub files: u64,
+    /// Their sizes together, each file once.
+    pub bytes: u64,
+}
+
 /// `GET /version`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {

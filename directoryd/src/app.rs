@@ -1,0 +1,73 @@
+//! What all requests share: the store, and what is kept in memory beside it.
+//!
+//! Memory holds only what may be lost: leases ([`liveness`]), challenges that were given out ([`challenges`]), and recent
+//! answers to "whose token is this" ([`session_cache`]).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use proto::Timestamp;
+
+use crate::db::Store;
+
+mod challenges;
+mod liveness;
+mod passwords;
+mod session_cache;
+
+pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE};
+pub(crate) use liveness::Liveness;
+pub(crate) use passwords::Passwords;
+pub use passwords::hash_password;
+pub(crate) use session_cache::SessionCache;
+
+/// The wall clock, in the milliseconds that the database keeps: what is answered is what is stored.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// How long things last, as configured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How long a peer counts as up after a sign of life.
+    pub(crate) lease: Duration,
+    /// When its next heartbeat should come.
+    pub(crate) heartbeat: Duration,
+    /// How long a login lasts.
+    pub(crate) session: Duration,
+}
+
+/// Shared state of one server.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) liveness: Liveness,
+    pub(crate) sessions: SessionCache,
+    pub(crate) challenges: Challenges,
+    pub(crate) passwords: Passwords,
+    pub(crate) terms: Terms,
+    draining: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(store: Store, terms: Terms) -> Self {
+        Self {
+            liveness: Liveness::new(store.clone(), terms.lease),
+            sessions: SessionCache::default(),
+            challenges: Challenges::default(),
+            passwords: Passwords::new(),
+            draining: AtomicBool::new(false),
+            store,
+            terms,
+        }
+    }
+
+    /// From here on the directory says that it is not ready.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,186 @@
+//! Drives the lease rule (`leases`): tells the database who goes up and down, in the order in which it happened.
+//!
+//! Ups and downs of one peer take turns at a lock of their own; heartbeats that only renew take none and write nothing. When
+//! a peer was last seen reaches the database in batches.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::directory::{Peer, ProblemCode};
+use proto::ids::{InstanceId, PeerId, UserName};
+use tokio_util::sync::CancellationToken;
+
+use super::now;
+use crate::db::{KnownPeer, Registered, Registration, Store, StoreError};
+use crate::error::ApiError;
+use crate::leases::{Beat, LeaseHolder, Leases};
+
+/// How often ended leases are looked for: "down at most one second after" with room for the write.
+const SWEEP: Duration = Duration::from_millis(250);
+/// How often signs of life are saved.
+const SAVE: Duration = Duration::from_secs(30);
+/// Peers per write of signs of life, so that other writes get in between.
+const SAVE_AT_ONCE: usize = 500;
+/// When to try again to bring a peer down that the database would not.
+const RETRY: Duration = Duration::from_secs(1);
+/// Locks for ups and downs: peers share one by chance, which costs a little waiting.
+const LOCKS: usize = 64;
+
+pub(crate) struct Liveness {
+    store: Store,
+    leases: Mutex<Leases>,
+    turns: [tokio::sync::Mutex<()>; LOCKS],
+}
+
+impl Liveness {
+    pub(crate) fn new(store: Store, lease: Duration) -> Self {
+        let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
+        Self { store, leases: Mutex::new(Leases::new(lease)), turns }
+    }
+
+    /// After a start: whoever was up stays up for one full lease. Nobody is declared down for our own absence.
+    pub(crate) async fn resume(&self) -> Result<usize, StoreError> {
+        let up = self.store.peers_up().await?;
+        let start = Instant::now();
+        for peer in &up {
+            // A peer that is up always has an instance; were one missing, its lease would end for want of heartbeats.
+            let instance = peer.instance.unwrap_or(InstanceId::from_bytes([0; 16]));
+            let holder = LeaseHolder { user: peer.user.clone(), instance };
+            self.leases().grant(peer.peer_id, holder, start, peer.last_seen);
+        }
+        Ok(up.len())
+    }
+
+    pub(crate) async fn register(&self, peer: Registration) -> Result<Registered, ApiError> {
+        let _turn = self.turn(&peer.peer_id).await;
+        let (id, seen) = (peer.peer_id, now());
+        let holder = LeaseHolder { user: peer.user.clone(), instance: peer.instance };
+        let registered = self.store.register_peer(peer, seen).await?;
+        if registered != Registered::Taken {
+            self.leases().grant(id, holder, Instant::now(), seen);
+        }
+        Ok(registered)
+    }
+
+    /// A sign of life. It brings a peer back up whose lease has ended meanwhile.
+    pub(crate) async fn beat(&self, peer: PeerId, by: LeaseHolder) -> Result<(), ApiError> {
+        let met = self.leases().beat(&peer, &by, Instant::now(), now());
+        match met {
+            Beat::Renewed => Ok(()),
+            Beat::Foreign => Err(foreign()),
+            Beat::Superseded => Err(ApiError::superseded()),
+            Beat::NoLease => self.come_back(peer, by).await,
+        }
+    }
+
+    async fn come_back(&self, peer: PeerId, by: LeaseHolder) -> Result<(), ApiError> {
+        let _turn = self.turn(&peer).await;
+        let known = self.store.known_peer(peer).await?;
+        if speaker(known, &by.user)? != by.instance {
+            return Err(ApiError::superseded());
+        }
+        let seen = now();
+        if self.store.peer_up(peer, seen).await? {
+            tracing::info!(%peer, "a peer came back");
+        }
+        self.leases().grant(peer, by, Instant::now(), seen);
+        Ok(())
+    }
+
+    /// Down at once, and not back without registering.
+    pub(crate) async fn log_out(&self, peer: PeerId) -> Result<(), ApiError> {
+        let _turn = self.turn(&peer).await;
+        self.store.log_out_peer(peer, now()).await?;
+        self.leases().release(&peer);
+        Ok(())
+    }
+
+    /// The instance that speaks for `peer`, where `user` may speak for it at all.
+    pub(crate) async fn instance(&self, peer: PeerId, user: &UserName) -> Result<InstanceId, ApiError> {
+        if let Some(holder) = self.leases().holder(&peer) {
+            return if holder.user == *user { Ok(holder.instance) } else { Err(foreign()) };
+        }
+        speaker(self.store.known_peer(peer).await?, user)
+    }
+
+    /// The peer is no longer there.
+    pub(crate) fn forget(&self, peer: &PeerId) {
+        self.leases().release(peer);
+    }
+
+    /// The last sign of life, where memory has a fresher one than the database.
+    pub(crate) fn freshen(&self, peers: &mut [Peer]) {
+        let leases = self.leases();
+        for peer in peers {
+            peer.last_seen = leases.last_seen(&peer.peer_id).map_or(peer.last_seen, |seen| seen.max(peer.last_seen));
+        }
+    }
+
+    /// Ends leases and saves signs of life until `stop`, then saves once more.
+    pub(crate) async fn run(&self, stop: CancellationToken) {
+        let mut last_save = Instant::now();
+        while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+            self.end_leases().await;
+            if last_save.elapsed() >= SAVE {
+                last_save = Instant::now();
+                self.save().await;
+            }
+        }
+        self.save().await;
+    }
+
+    /// All at once, so that they share a commit.
+    async fn end_leases(&self) {
+        let ended = self.leases().due(Instant::now());
+        futures_util::future::join_all(ended.into_iter().map(|peer| self.end_lease(peer))).await;
+    }
+
+    async fn end_lease(&self, peer: PeerId) {
+        let _turn = self.turn(&peer).await;
+        let Some(last_seen) = self.leases().ending(&peer) else { return };
+        match self.store.peer_down(peer, last_seen, now()).await {
+            Ok(was_up) => {
+                self.leases().release(&peer);
+                if was_up {
+                    tracing::info!(%peer, "a peer went down: its lease ended");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%peer, %error, "cannot note that a peer went down; trying again");
+                self.leases().look_again(peer, Instant::now() + RETRY);
+            }
+        }
+    }
+
+    async fn save(&self) {
+        let unsaved = self.leases().take_unsaved();
+        for part in unsaved.chunks(SAVE_AT_ONCE) {
+            match self.store.touch_peers(part.to_vec()).await {
+                Ok(gone) => gone.iter().for_each(|peer| self.forget(peer)),
+                // The next batch brings fresher ones.
+                Err(error) => tracing::warn!(%error, "cannot save when peers were last seen"),
+            }
+        }
+    }
+
+    async fn turn(&self, peer: &PeerId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turns[usize::from(peer.as_bytes()[0]) % LOCKS].lock().await
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The instance that speaks for a peer as the database has it.
+fn speaker(known: Option<KnownPeer>, user: &UserName) -> Result<InstanceId, ApiError> {
+    let known = known.ok_or_else(ApiError::not_registered)?;
+    if known.user != *user {
+        return Err(foreign());
+    }
+    known.instance.ok_or_else(ApiError::not_registered)
+}
+
+fn foreign() -> ApiError {
+    ApiError::new(ProblemCode::Forbidden, "this peer belongs to another user")
+}

@@ -1,0 +1,111 @@
+//! The words of the command line, and what each leads to.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use directoryd::{BadConfig, Config, Settings};
+
+mod healthcheck;
+mod serve;
+mod users;
+
+/// The directory of Enjambre: knows users, peers, who is up, and who holds which file.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+struct Sources {
+    #[command(flatten)]
+    settings: Settings,
+    /// File with settings (TOML); the keys are the long flags without `--`
+    #[arg(long, global = true, env = "DIRECTORYD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Sources {
+    fn resolve(self) -> Result<Config, BadConfig> {
+        self.settings.resolve(self.config.as_deref(), environment)
+    }
+}
+
+fn environment(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Manage accounts; works while the directory serves
+    #[command(subcommand)]
+    User(users::UserCommand),
+    /// Make the database or bring it up to date, and exit
+    Migrate,
+    /// Ask the running directory whether it is ready; exits 0 if so
+    Healthcheck,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with it; exits 78 if something is
+    Check,
+}
+
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let config = cli.sources.resolve()?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config),
+        Command::User(command) => users::run(command, &config),
+        Command::Migrate => migrate(&config),
+        Command::Healthcheck => healthcheck::run(&config),
+        Command::Config(ConfigCommand::Check) => {
+            println!("the configuration is good: {} on {}", config.database.display(), config.listen);
+            Ok(())
+        }
+    }
+}
+
+fn migrate(config: &Config) -> anyhow::Result<()> {
+    let migrated = directoryd::migrate(config)?;
+    if migrated.steps.is_empty() {
+        println!("{} is up to date", config.database.display());
+    }
+    for step in migrated.steps {
+        println!("applied {step}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_may_stand_before_and_behind_the_word() {
+        for line in [
+            &["directoryd", "--lease", "5s"][..],
+            &["directoryd", "serve", "--lease", "5s", "--insecure-http"],
+            &["directoryd", "--lease", "5s", "user", "list"],
+        ] {
+            assert!(Cli::try_parse_from(line).unwrap().sources.settings.lease.is_some(), "{line:?}");
+        }
+        assert!(Cli::try_parse_from(["directoryd", "--lease", "soon"]).is_err());
+    }
+}

@@ -1,0 +1,65 @@
+//! `directoryd [serve]`
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use directoryd::{Config, LogFormat, Server, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(super) fn run(config: Config) -> anyhow::Result<()> {
+    log_to_stderr(&config);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let shutdown = stop_on_signal()?;
+    let hints = std::io::stderr().is_terminal() || config.log_format == LogFormat::Text;
+    let server = Server::bind(config.clone()).await?;
+    tracing::info!(address = %server.address(), database = %config.database.display(), "serving");
+    if hints {
+        eprintln!("{}", next_command(&server, &config).await?);
+    }
+    server.run(shutdown).await;
+    Ok(())
+}
+
+/// What whoever started this most likely wants to type next.
+async fn next_command(server: &Server, config: &Config) -> anyhow::Result<String> {
+    let anybody = !server.store().users(None, 1).await?.is_empty();
+    if anybody {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        return Ok(format!("next, start a peer:  peerd --directory {scheme}://{}", server.address()));
+    }
+    let usual = Settings::default().resolve(None, super::environment);
+    let place = match usual {
+        Ok(usual) if usual.database == config.database => String::new(),
+        _ => format!(" --database-url 'sqlite:{}'", config.database.display()),
+    };
+    Ok(format!("there is no user yet; next:  directoryd user add NAME --role admin{place}"))
+}
+
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new requests, open ones are answered");
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+fn log_to_stderr(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(&config.log_level);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,246 @@
+//! Settings: one struct for flags, environment and file, so that a setting has one name everywhere. Flag beats environment
+//! beats file beats default; all that is wrong is said at once.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+mod span;
+
+pub use span::Span;
+
+/// Longest lease: a peer that has been gone for longer must not look as if it were there.
+const LONGEST_LEASE: Duration = Duration::from_hours(1);
+
+/// What an operator may set.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Address to listen on [default: 127.0.0.1:4001]
+    #[arg(long, global = true, env = "DIRECTORYD_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where everything is kept [default: `sqlite:` and `directory.db` in the state folder]
+    #[arg(long, global = true, env = "DIRECTORYD_DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+    /// Folder for the database [default: `$STATE_DIRECTORY`, or `enjambre/directoryd` in the XDG data folder]
+    #[arg(long, global = true, env = "DIRECTORYD_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// How long a peer counts as up after a heartbeat [default: 30s]
+    #[arg(long, global = true, env = "DIRECTORYD_LEASE", value_name = "DURATION")]
+    pub lease: Option<Span>,
+    /// How often peers send one [default: a third of the lease]
+    #[arg(long, global = true, env = "DIRECTORYD_HEARTBEAT", value_name = "DURATION")]
+    pub heartbeat: Option<Span>,
+    /// How long a login lasts [default: 720h]
+    #[arg(long, global = true, env = "DIRECTORYD_SESSION", value_name = "DURATION")]
+    pub session: Option<Span>,
+    /// Certificate chain (PEM) for serving HTTPS
+    #[arg(long, global = true, env = "DIRECTORYD_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, global = true, env = "DIRECTORYD_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Allow plain HTTP on an address that others can reach: passwords and tokens then travel in the clear
+    #[arg(long, global = true, env = "DIRECTORYD_INSECURE_HTTP", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "BOOL")]
+    pub insecure_http: Option<bool>,
+    /// How log lines look [default: text]
+    #[arg(long, global = true, env = "DIRECTORYD_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as directoryd=debug [default: info]
+    #[arg(long, global = true, env = "DIRECTORYD_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Which database: `sqlite:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(PathBuf);
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.trim_start_matches("//").is_empty() => {
+                Ok(Self(path.strip_prefix("//").unwrap_or(path).into()))
+            }
+            _ => Err(format!("`{}` is no database: sqlite:PATH is expected", text.escape_debug())),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Files for serving HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Settings after all sources were asked and all were checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// File of the database.
+    pub database: PathBuf,
+    /// How long a peer counts as up after a sign of life.
+    pub lease: Duration,
+    /// When peers should send the next heartbeat.
+    pub heartbeat: Duration,
+    /// How long a login lasts.
+    pub session: Duration,
+    /// Serves HTTPS where there is one.
+    pub tls: Option<Tls>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_level: String,
+}
+
+/// Everything that is wrong with the configuration, a line each.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub struct BadConfig(Vec<String>);
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Settings {
+    /// Fills in what flags and environment leave open, from the file and the defaults, and checks what comes out.
+    /// `environment` answers for `$STATE_DIRECTORY`, `$XDG_DATA_HOME` and `$HOME`.
+    pub fn resolve(
+        self,
+        file: Option<&Path>,
+        environment: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<Config, BadConfig> {
+        let from_file = match file {
+            Some(path) => proto::settings::read(path).map_err(|error| BadConfig(vec![error.to_string()]))?,
+            None => Self::default(),
+        };
+        self.or(from_file).check(environment)
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            database_url: self.database_url.or(other.database_url),
+            state_dir: self.state_dir.or(other.state_dir),
+            lease: self.lease.or(other.lease),
+            heartbeat: self.heartbeat.or(other.heartbeat),
+            session: self.session.or(other.session),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            insecure_http: self.insecure_http.or(other.insecure_http),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+        }
+    }
+
+    fn check(self, environment: impl Fn(&str) -> Option<PathBuf>) -> Result<Config, BadConfig> {
+        let mut faults = Vec::new();
+        let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4001)));
+        let (lease, heartbeat) = noting(&mut faults, terms(self.lease, self.heartbeat));
+        let tls = noting(&mut faults, tls(self.tls_cert, self.tls_key));
+        if tls.is_none() && !self.insecure_http.unwrap_or(false) {
+            noting(&mut faults, private(listen));
+        }
+        let database = match self.database_url {
+            Some(DatabaseUrl(path)) => path,
+            None => noting(&mut faults, usual_database(self.state_dir, environment)),
+        };
+        let log_level = self.log_level.unwrap_or_else(|| "info".to_owned());
+        if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log_level) {
+            faults.push(format!("`log-level`: {error}"));
+        }
+        if !faults.is_empty() {
+            return Err(BadConfig(faults));
+        }
+        let session = self.session.map_or(Duration::from_hours(30 * 24), |span| span.0);
+        let log_format = self.log_format.unwrap_or_default();
+        Ok(Config { listen, database, lease, heartbeat, session, tls, log_format, log_level })
+    }
+}
+
+/// Goes on without what is wrong, so that one fault does not hide the next.
+fn noting<T: Default>(faults: &mut Vec<String>, checked: Result<T, String>) -> T {
+    checked.unwrap_or_else(|fault| {
+        faults.push(fault);
+        T::default()
+    })
+}
+
+fn terms(lease: Option<Span>, heartbeat: Option<Span>) -> Result<(Duration, Duration), String> {
+    let lease = lease.map_or(Duration::from_secs(30), |span| span.0);
+    let heartbeat = heartbeat.map_or(lease / 3, |span| span.0);
+    if heartbeat.is_zero() || heartbeat >= lease || lease > LONGEST_LEASE {
+        let (lease, heartbeat, longest) = (Span(lease), Span(heartbeat), Span(LONGEST_LEASE));
+        return Err(format!(
+            "`lease` ({lease}) is at most {longest}, and `heartbeat` ({heartbeat}) shorter, but not zero"
+        ));
+    }
+    Ok((lease, heartbeat))
+}
+
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Tls>, String> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Tls { certificate, key })),
+        (None, None) => Ok(None),
+        _ => Err("`tls-cert` and `tls-key` go together: one of them is missing".to_owned()),
+    }
+}
+
+fn private(listen: SocketAddr) -> Result<(), String> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(format!(
+        "`listen`: {listen} can be reached by others, and plain HTTP would show them passwords and tokens: \
+         set `tls-cert` and `tls-key`, or `insecure-http` behind a proxy that does TLS"
+    ))
+}
+
+fn usual_database(
+    state_dir: Option<PathBuf>,
+    environment: impl Fn(&str) -> Option<PathBuf>,
+) -> Result<PathBuf, String> {
+    let folder = state_dir.or_else(|| usual_state_dir(environment));
+    let folder = folder.ok_or("`state-dir` is not set, and neither is $HOME to find the usual place by")?;
+    Ok(folder.join("directory.db"))
+}
+
+/// Under systemd `$STATE_DIRECTORY`; otherwise where the XDG base directory specification puts data.
+fn usual_state_dir(environment: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let set = |name: &str| environment(name).filter(|path| path.is_absolute());
+    set("STATE_DIRECTORY").or_else(|| {
+        let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))?;
+        Some(data.join("enjambre/directoryd"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

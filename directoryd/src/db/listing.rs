@@ -1,0 +1,219 @@
+//! Pages of files and peers. Keyset paging: each page begins behind the last row of the one before, at any depth at the same
+//! cost, and rows that come or go meanwhile neither repeat nor hide others.
+
+use std::ops::RangeInclusive;
+
+use diesel::dsl::{exists, sql};
+use diesel::sql_types::{Double, Nullable};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::{
+    BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl,
+    SelectableHelper, TextExpressionMethods,
+};
+use proto::directory::{FileDetail, FileEntry, Peer, PeerState, Stats};
+use proto::ids::{ByteCount, FileId, FileName, PeerId, PeerName, UserName};
+
+use super::peers::PeerRow;
+use super::schema::{files, holdings, names, peers, shares, users};
+use super::{Answer, rows};
+
+/// The row behind which a page begins: its name and the bytes of its id.
+#[derive(Debug, Clone)]
+pub(crate) struct After {
+    pub(crate) name: String,
+    pub(crate) id: Vec<u8>,
+}
+
+/// Which files; everything given must hold.
+#[derive(Debug, Default)]
+pub(crate) struct FileFilter {
+    /// Somewhere in the name, in whatever case.
+    pub(crate) search: Option<String>,
+    /// The name, exactly.
+    pub(crate) name: Option<FileName>,
+    /// The id lies between these.
+    pub(crate) ids: Option<RangeInclusive<FileId>>,
+    /// A peer of this user shares it, under this name.
+    pub(crate) user: Option<UserName>,
+}
+
+/// Which peers; everything given must hold.
+#[derive(Debug, Default)]
+pub(crate) struct PeerFilter {
+    pub(crate) name: Option<PeerName>,
+    pub(crate) ids: Option<RangeInclusive<PeerId>>,
+    pub(crate) state: Option<PeerState>,
+    pub(crate) user: Option<UserName>,
+}
+
+/// How names are compared when searching: lower case by Unicode, in the program and not in the database, whose rules differ.
+pub(super) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// `LIKE` for "somewhere in it", with `\` before what `LIKE` would take for a wildcard.
+fn like(search: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in folded(search).chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+type FileColumns =
+    (names::name, files::file_id, files::size, files::holders, files::holders_up, files::simulated, files::url);
+const FILE_COLUMNS: FileColumns =
+    (names::name, files::file_id, files::size, files::holders, files::holders_up, files::simulated, files::url);
+type FileRow = (String, Vec<u8>, i64, i64, i64, bool, Option<String>);
+
+fn file_typed((name, file_id, size, holders, holders_up, simulated, url): FileRow) -> Answer<FileEntry> {
+    Ok(FileEntry {
+        file_id: rows::file_id(&file_id)?,
+        name: rows::parsed(&name)?,
+        size: ByteCount::new(rows::count(size)?),
+        holders: rows::count(holders)?,
+        holders_up: rows::count(holders_up)?,
+        simulated,
+        url,
+    })
+}
+
+/// In order of name and id.
+pub(super) fn files(
+    connection: &mut SqliteConnection,
+    filter: &FileFilter,
+    after: Option<&After>,
+    limit: i64,
+) -> Answer<Vec<FileEntry>> {
+    let mut query = names::table
+        .inner_join(files::table)
+        .select(FILE_COLUMNS)
+        .order((names::name, names::file_id))
+        .limit(limit)
+        .into_boxed::<Sqlite>();
+    if let Some(search) = &filter.search {
+        query = query.filter(names::folded.like(like(search)).escape('\\'));
+    }
+    if let Some(name) = &filter.name {
+        query = query.filter(names::name.eq(name.as_str()));
+    }
+    if let Some(ids) = &filter.ids {
+        query =
+            query.filter(names::file_id.between(ids.start().as_bytes().as_slice(), ids.end().as_bytes().as_slice()));
+    }
+    if let Some(user) = &filter.user {
+        let shared = shares::table
+            .inner_join(peers::table)
+            .filter(shares::file_id.eq(names::file_id).and(shares::name.eq(names::name)))
+            .filter(peers::user_name.eq(user.as_str()));
+        query = query.filter(exists(shared));
+    }
+    if let Some(After { name, id }) = after {
+        query = query.filter(names::name.ge(name).and(names::name.gt(name).or(names::file_id.gt(id))));
+    }
+    query.load::<FileRow>(connection)?.into_iter().map(file_typed).collect()
+}
+
+/// What one peer shares, in order of name and id; what it is still fetching only where `partial`.
+pub(super) fn files_of(
+    connection: &mut SqliteConnection,
+    peer: &PeerId,
+    partial: bool,
+    after: Option<&After>,
+    limit: i64,
+) -> Answer<Vec<FileEntry>> {
+    let id = peer.as_bytes().as_slice();
+    let held = holdings::table
+        .filter(holdings::peer_id.eq(shares::peer_id).and(holdings::file_id.eq(shares::file_id)))
+        .filter(holdings::complete.eq(true));
+    let columns =
+        (shares::name, files::file_id, files::size, files::holders, files::holders_up, files::simulated, files::url);
+    let mut query = shares::table
+        .inner_join(files::table)
+        .filter(shares::peer_id.eq(id))
+        .select(columns)
+        .order((shares::name, shares::file_id))
+        .limit(limit)
+        .into_boxed::<Sqlite>();
+    if !partial {
+        query = query.filter(exists(held));
+    }
+    if let Some(After { name, id }) = after {
+        query = query.filter(shares::name.ge(name).and(shares::name.gt(name).or(shares::file_id.gt(id))));
+    }
+    query.load::<FileRow>(connection)?.into_iter().map(file_typed).collect()
+}
+
+/// One file with at most `most` of its names.
+pub(super) fn file(connection: &mut SqliteConnection, id: &FileId, most: i64) -> Answer<Option<FileDetail>> {
+    let of_file = names::table.filter(names::file_id.eq(id.as_bytes().as_slice())).order(names::name);
+    let first = of_file.inner_join(files::table).select(FILE_COLUMNS).first::<FileRow>(connection).optional()?;
+    let Some(first) = first else { return Ok(None) };
+    let all: Vec<String> = of_file.select(names::name).limit(most).load(connection)?;
+    let names = all.iter().map(|name| rows::parsed(name)).collect::<Answer<Vec<FileName>>>()?;
+    Ok(Some(FileDetail { entry: file_typed(first)?, names }))
+}
+
+/// In order of name and id.
+pub(super) fn peers(
+    connection: &mut SqliteConnection,
+    filter: &PeerFilter,
+    after: Option<&After>,
+    limit: i64,
+) -> Answer<Vec<Peer>> {
+    let mut query = peers::table
+        .select(PeerRow::as_select())
+        .order((peers::name, peers::peer_id))
+        .limit(limit)
+        .into_boxed::<Sqlite>();
+    if let Some(name) = &filter.name {
+        query = query.filter(peers::name.eq(name.as_str()));
+    }
+    if let Some(ids) = &filter.ids {
+        query =
+            query.filter(peers::peer_id.between(ids.start().as_bytes().as_slice(), ids.end().as_bytes().as_slice()));
+    }
+    if let Some(state) = filter.state {
+        query = query.filter(peers::up.eq(state == PeerState::Up));
+    }
+    if let Some(user) = &filter.user {
+        query = query.filter(peers::user_name.eq(user.as_str()));
+    }
+    if let Some(After { name, id }) = after {
+        query = query.filter(peers::name.ge(name).and(peers::name.gt(name).or(peers::peer_id.gt(id))));
+    }
+    query.load::<PeerRow>(connection)?.into_iter().map(PeerRow::typed).collect()
+}
+
+pub(super) fn stats(connection: &mut SqliteConnection) -> Answer<Stats> {
+    // Summed as floating point: sizes are what peers say, and integers would overflow.
+    let sizes = sql::<Nullable<Double>>("SUM(CAST(size AS DOUBLE PRECISION))");
+    let bytes: Option<f64> = files::table.select(sizes).first(connection)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes are not negative; casts saturate"
+    )]
+    let bytes = bytes.unwrap_or_default() as u64;
+    Ok(Stats {
+        users: rows::count(users::table.count().get_result(connection)?)?,
+        peers: rows::count(peers::table.count().get_result(connection)?)?,
+        peers_up: rows::count(peers::table.filter(peers::up.eq(true)).count().get_result(connection)?)?,
+        files: rows::count(files::table.count().get_result(connection)?)?,
+        bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_plain_characters() {
+        assert_eq!(like("50%_\\É"), "%50\\%\\_\\\\é%");
+    }
+}

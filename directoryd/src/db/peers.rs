@@ -1,0 +1,227 @@
+//! Peers, and whether they are up. Going up and going down change the kept counts of all files that the peer holds.
+
+use diesel::sqlite::SqliteConnection;
+use diesel::{
+    ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+};
+use proto::Timestamp;
+use proto::directory::{Peer, PeerState};
+use proto::ids::{InstanceId, PeerAddress, PeerId, PeerName, PublicKey, UserName};
+
+use super::schema::{files, holdings, peers};
+use super::{Answer, events, rows};
+use crate::events::Event;
+
+/// A peer whose proof was checked.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) peer_id: PeerId,
+    pub(crate) user: UserName,
+    pub(crate) key: PublicKey,
+    pub(crate) name: PeerName,
+    pub(crate) address: PeerAddress,
+    pub(crate) instance: InstanceId,
+    pub(crate) version: String,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registered {
+    New,
+    Known,
+    /// The id belongs to another user.
+    Taken,
+}
+
+/// Who may speak for a peer.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownPeer {
+    pub(crate) peer_id: PeerId,
+    pub(crate) user: UserName,
+    /// `None` after a logout.
+    pub(crate) instance: Option<InstanceId>,
+    pub(crate) last_seen: Timestamp,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = peers)]
+pub(super) struct PeerRow {
+    pub(super) peer_id: Vec<u8>,
+    pub(super) user_name: String,
+    pub(super) key: Vec<u8>,
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) version: String,
+    pub(super) up: bool,
+    pub(super) files: i64,
+    pub(super) last_seen: i64,
+}
+
+impl PeerRow {
+    pub(super) fn typed(self) -> Answer<Peer> {
+        Ok(Peer {
+            peer_id: rows::peer_id(&self.peer_id)?,
+            name: rows::parsed(&self.name)?,
+            user: rows::parsed(&self.user_name)?,
+            address: rows::parsed(&self.address)?,
+            state: state(self.up),
+            files: rows::count(self.files)?,
+            last_seen: rows::time(self.last_seen)?,
+            key: rows::public_key(&self.key)?,
+            version: self.version,
+        })
+    }
+}
+
+pub(super) fn state(up: bool) -> PeerState {
+    if up { PeerState::Up } else { PeerState::Down }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = peers, treat_none_as_default_value = false)]
+struct NewPeerRow<'a> {
+    peer_id: &'a [u8],
+    user_name: &'a str,
+    key: &'a [u8],
+    name: &'a str,
+    address: &'a str,
+    instance: Option<&'a [u8]>,
+    version: &'a str,
+    up: bool,
+    files: i64,
+    last_seen: i64,
+    created_at: i64,
+}
+
+/// Records the peer, makes this instance the one that speaks for it, and brings it up.
+pub(super) fn register(connection: &mut SqliteConnection, peer: &Registration, now: Timestamp) -> Answer<Registered> {
+    match known(connection, &peer.peer_id)? {
+        None => {
+            insert(connection, peer, now)?;
+            set_up(connection, &peer.peer_id, now)?;
+            Ok(Registered::New)
+        }
+        Some(known) if known.user != peer.user => Ok(Registered::Taken),
+        Some(_) => {
+            let values = (
+                peers::name.eq(peer.name.as_str()),
+                peers::address.eq(peer.address.as_str()),
+                peers::instance.eq(peer.instance.as_bytes().as_slice()),
+                peers::version.eq(&peer.version),
+                peers::last_seen.eq(now.as_millisecond()),
+            );
+            diesel::update(peers::table.find(peer.peer_id.as_bytes().as_slice())).set(values).execute(connection)?;
+            set_up(connection, &peer.peer_id, now)?;
+            Ok(Registered::Known)
+        }
+    }
+}
+
+fn insert(connection: &mut SqliteConnection, peer: &Registration, now: Timestamp) -> Answer<()> {
+    let row = NewPeerRow {
+        peer_id: peer.peer_id.as_bytes(),
+        user_name: peer.user.as_str(),
+        key: peer.key.as_bytes(),
+        name: peer.name.as_str(),
+        address: peer.address.as_str(),
+        instance: Some(peer.instance.as_bytes()),
+        version: &peer.version,
+        up: false,
+        files: 0,
+        last_seen: now.as_millisecond(),
+        created_at: now.as_millisecond(),
+    };
+    diesel::insert_into(peers::table).values(row).execute(connection)?;
+    Ok(())
+}
+
+/// Whether it was down until now.
+pub(super) fn set_up(connection: &mut SqliteConnection, peer: &PeerId, now: Timestamp) -> Answer<bool> {
+    let id = peer.as_bytes().as_slice();
+    let down = peers::table.find(id).filter(peers::up.eq(false));
+    if diesel::update(down).set(peers::up.eq(true)).execute(connection)? == 0 {
+        return Ok(false);
+    }
+    let held = holdings::table.filter(holdings::peer_id.eq(id)).filter(holdings::complete.eq(true));
+    diesel::update(files::table.filter(files::file_id.eq_any(held.select(holdings::file_id))))
+        .set(files::holders_up.eq(files::holders_up + 1))
+        .execute(connection)?;
+    events::append(connection, now, &[Event::PeerUp(*peer)])?;
+    Ok(true)
+}
+
+/// Whether it was up until now.
+pub(super) fn set_down(
+    connection: &mut SqliteConnection,
+    peer: &PeerId,
+    last_seen: Timestamp,
+    now: Timestamp,
+) -> Answer<bool> {
+    let id = peer.as_bytes().as_slice();
+    let up = peers::table.find(id).filter(peers::up.eq(true));
+    let values = (peers::up.eq(false), peers::last_seen.eq(last_seen.as_millisecond()));
+    if diesel::update(up).set(values).execute(connection)? == 0 {
+        return Ok(false);
+    }
+    let held = holdings::table.filter(holdings::peer_id.eq(id)).filter(holdings::complete.eq(true));
+    diesel::update(files::table.filter(files::file_id.eq_any(held.select(holdings::file_id))))
+        .set(files::holders_up.eq(files::holders_up - 1))
+        .execute(connection)?;
+    events::append(connection, now, &[Event::PeerDown(*peer)])?;
+    Ok(true)
+}
+
+/// Down, and nobody speaks for it until it registers again.
+pub(super) fn log_out(connection: &mut SqliteConnection, peer: &PeerId, now: Timestamp) -> Answer<()> {
+    set_down(connection, peer, now, now)?;
+    let row = peers::table.find(peer.as_bytes().as_slice());
+    diesel::update(row).set(peers::instance.eq(None::<Vec<u8>>)).execute(connection)?;
+    Ok(())
+}
+
+/// Notes when peers were last heard of; gives back those that are no longer there.
+pub(super) fn touch(connection: &mut SqliteConnection, seen: &[(PeerId, Timestamp)]) -> Answer<Vec<PeerId>> {
+    let mut gone = Vec::new();
+    for (peer, at) in seen {
+        let row = peers::table.find(peer.as_bytes().as_slice());
+        if diesel::update(row).set(peers::last_seen.eq(at.as_millisecond())).execute(connection)? == 0 {
+            gone.push(*peer);
+        }
+    }
+    Ok(gone)
+}
+
+type KnownRow = (Vec<u8>, String, Option<Vec<u8>>, i64);
+
+fn known_typed((peer_id, user, instance, last_seen): KnownRow) -> Answer<KnownPeer> {
+    Ok(KnownPeer {
+        peer_id: rows::peer_id(&peer_id)?,
+        user: rows::parsed(&user)?,
+        instance: instance.map(|bytes| rows::instance_id(&bytes)).transpose()?,
+        last_seen: rows::time(last_seen)?,
+    })
+}
+
+pub(super) fn known(connection: &mut SqliteConnection, peer: &PeerId) -> Answer<Option<KnownPeer>> {
+    let row = peers::table
+        .find(peer.as_bytes().as_slice())
+        .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen))
+        .first::<KnownRow>(connection)
+        .optional()?;
+    row.map(known_typed).transpose()
+}
+
+/// All that are up, as the database has it.
+pub(super) fn all_up(connection: &mut SqliteConnection) -> Answer<Vec<KnownPeer>> {
+    let rows = peers::table
+        .filter(peers::up.eq(true))
+        .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen))
+        .load::<KnownRow>(connection)?;
+    rows.into_iter().map(known_typed).collect()
+}
+
+pub(super) fn get(connection: &mut SqliteConnection, peer: &PeerId) -> Answer<Option<Peer>> {
+    let row =
+        peers::table.find(peer.as_bytes().as_slice()).select(PeerRow::as_select()).first(connection).optional()?;
+    row.map(PeerRow::typed).transpose()
+}

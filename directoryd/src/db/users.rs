@@ -1,0 +1,187 @@
+//! Accounts.
+
+use diesel::sqlite::SqliteConnection;
+use diesel::{
+    ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+};
+use proto::Timestamp;
+use proto::directory::{PatchFiles, PatchUser, Role, User, Withdraw};
+use proto::ids::{PeerId, UserName};
+
+use super::schema::{holdings, peers, sessions, users};
+use super::{Answer, announce, events, rows};
+use crate::events::Event;
+
+/// An account to be made.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Its name.
+    pub name: UserName,
+    /// argon2id, as a PHC string.
+    pub password_hash: String,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// What a login is checked against.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) password_hash: String,
+    pub(crate) role: Role,
+    pub(crate) disabled: bool,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct UserRow {
+    name: String,
+    role: String,
+    disabled: bool,
+    created_at: i64,
+}
+
+impl UserRow {
+    fn typed(self) -> Answer<User> {
+        Ok(User {
+            name: rows::parsed(&self.name)?,
+            role: rows::parsed(&self.role)?,
+            disabled: self.disabled,
+            created_at: rows::time(self.created_at)?,
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+struct NewUserRow<'a> {
+    name: &'a str,
+    password_hash: &'a str,
+    role: String,
+    disabled: bool,
+    created_at: i64,
+}
+
+/// The account made; `None` where the name is taken.
+pub(super) fn add(connection: &mut SqliteConnection, new: &NewAccount, now: Timestamp) -> Answer<Option<User>> {
+    let row = NewUserRow {
+        name: new.name.as_str(),
+        password_hash: &new.password_hash,
+        role: new.role.to_string(),
+        disabled: false,
+        created_at: now.as_millisecond(),
+    };
+    let made = diesel::insert_into(users::table).values(row).on_conflict_do_nothing().execute(connection)?;
+    if made == 0 {
+        return Ok(None);
+    }
+    changed(connection, &new.name, now)?;
+    get(connection, &new.name)
+}
+
+pub(super) fn get(connection: &mut SqliteConnection, name: &UserName) -> Answer<Option<User>> {
+    let row = users::table.find(name.as_str()).select(UserRow::as_select()).first(connection).optional()?;
+    row.map(UserRow::typed).transpose()
+}
+
+/// In order of name, from behind `after` on.
+pub(super) fn list(connection: &mut SqliteConnection, after: Option<&str>, limit: i64) -> Answer<Vec<User>> {
+    let mut query = users::table.select(UserRow::as_select()).order(users::name).limit(limit).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(users::name.gt(after));
+    }
+    query.load(connection)?.into_iter().map(UserRow::typed).collect()
+}
+
+pub(super) fn credentials(connection: &mut SqliteConnection, name: &UserName) -> Answer<Option<Credentials>> {
+    let columns = (users::password_hash, users::role, users::disabled);
+    let row: Option<(String, String, bool)> =
+        users::table.find(name.as_str()).select(columns).first(connection).optional()?;
+    row.map(|(password_hash, role, disabled)| Ok(Credentials { password_hash, role: rows::parsed(&role)?, disabled }))
+        .transpose()
+}
+
+/// The account as it is now; `None` where there is none. Disabling ends its sessions.
+pub(super) fn patch(
+    connection: &mut SqliteConnection,
+    name: &UserName,
+    patch: PatchUser,
+    now: Timestamp,
+) -> Answer<Option<User>> {
+    let row = users::table.find(name.as_str());
+    if let Some(disabled) = patch.disabled {
+        diesel::update(row).set(users::disabled.eq(disabled)).execute(connection)?;
+    }
+    if let Some(role) = patch.role {
+        diesel::update(row).set(users::role.eq(role.to_string())).execute(connection)?;
+    }
+    let user = get(connection, name)?;
+    if user.as_ref().is_some_and(|user| user.disabled) {
+        end_sessions(connection, name)?;
+    }
+    if user.is_some() {
+        changed(connection, name, now)?;
+    }
+    Ok(user)
+}
+
+/// Whether there is such an account. Its sessions end.
+pub(super) fn set_password(
+    connection: &mut SqliteConnection,
+    name: &UserName,
+    hash: &str,
+    now: Timestamp,
+) -> Answer<bool> {
+    let row = users::table.find(name.as_str());
+    let found = diesel::update(row).set(users::password_hash.eq(hash)).execute(connection)? > 0;
+    if found {
+        end_sessions(connection, name)?;
+        changed(connection, name, now)?;
+    }
+    Ok(found)
+}
+
+/// The peers that went with the account; `None` where there is none of that name.
+pub(super) fn remove(
+    connection: &mut SqliteConnection,
+    name: &UserName,
+    now: Timestamp,
+) -> Answer<Option<Vec<PeerId>>> {
+    if get(connection, name)?.is_none() {
+        return Ok(None);
+    }
+    let owned: Vec<Vec<u8>> =
+        peers::table.filter(peers::user_name.eq(name.as_str())).select(peers::peer_id).load(connection)?;
+    let owned = owned.iter().map(|id| rows::peer_id(id)).collect::<Answer<Vec<PeerId>>>()?;
+    for peer in &owned {
+        withdraw_all(connection, peer, now)?;
+        events::append(connection, now, &[Event::PeerDown(*peer)])?;
+    }
+    diesel::delete(users::table.find(name.as_str())).execute(connection)?;
+    changed(connection, name, now)?;
+    Ok(Some(owned))
+}
+
+/// Through the same door as every withdrawal, so that the kept counts stay right.
+fn withdraw_all(connection: &mut SqliteConnection, peer: &PeerId, now: Timestamp) -> Answer<()> {
+    loop {
+        let held = holdings::table.filter(holdings::peer_id.eq(peer.as_bytes().as_slice()));
+        let some: Vec<Vec<u8>> = held.select(holdings::file_id).limit(1000).load(connection)?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        let remove = some
+            .iter()
+            .map(|id| Ok(Withdraw { file_id: rows::file_id(id)?, name: None }))
+            .collect::<Answer<Vec<Withdraw>>>()?;
+        announce::patch(connection, peer, &PatchFiles { add: Vec::new(), remove }, now)?;
+    }
+}
+
+fn end_sessions(connection: &mut SqliteConnection, name: &UserName) -> Answer<()> {
+    diesel::delete(sessions::table.filter(sessions::user_name.eq(name.as_str()))).execute(connection)?;
+    Ok(())
+}
+
+fn changed(connection: &mut SqliteConnection, name: &UserName, now: Timestamp) -> Answer<()> {
+    events::append(connection, now, &[Event::UserChanged(name.clone())])
+}

@@ -1,0 +1,72 @@
+//! Files: announcing, listing, finding holders.
+
+use proto::directory::{FileDetail, FileEntry, Holders, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, PeerState};
+use proto::ids::{FileId, PeerId};
+use rand::seq::SliceRandom as _;
+
+use super::caller::Caller;
+use super::paging::{self, Cursor};
+use crate::app::{App, now};
+use crate::db::FileFilter;
+use crate::error::ApiError;
+
+/// Names that the detail of a file shows.
+const MOST_NAMES: i64 = 100;
+
+/// Whether the caller may announce for `peer`; asked before the body is read.
+pub(crate) async fn may_announce(app: &App, caller: &Caller, peer: PeerId) -> Result<(), ApiError> {
+    app.liveness.instance(peer, &caller.user).await.map(drop)
+}
+
+pub(crate) async fn patch(app: &App, peer: PeerId, request: PatchFiles) -> Result<PatchedFiles, ApiError> {
+    let entries = request.add.len() + request.remove.len();
+    if entries > MOST_ENTRIES {
+        return Err(ApiError::malformed(format!(
+            "{entries} entries are more than {MOST_ENTRIES}: send several requests"
+        )));
+    }
+    app.store.patch_files(peer, request, now()).await?.ok_or_else(ApiError::not_registered)
+}
+
+pub(crate) async fn list(
+    app: &App,
+    filter: FileFilter,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page<FileEntry>, ApiError> {
+    let files = app.store.files(filter, cursor, paging::one_more(limit)).await?;
+    Ok(paging::page(files, limit, behind))
+}
+
+pub(crate) async fn list_of(
+    app: &App,
+    peer: PeerId,
+    partial: bool,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page<FileEntry>, ApiError> {
+    app.store.known_peer(peer).await?.ok_or_else(|| ApiError::not_found("there is no such peer"))?;
+    let files = app.store.files_of(peer, partial, cursor, paging::one_more(limit)).await?;
+    Ok(paging::page(files, limit, behind))
+}
+
+fn behind(entry: &FileEntry) -> Cursor {
+    Cursor { name: entry.name.to_string(), id: entry.file_id.as_bytes().to_vec() }
+}
+
+pub(crate) async fn get(app: &App, file: FileId) -> Result<FileDetail, ApiError> {
+    app.store.file(file, MOST_NAMES).await?.ok_or_else(missing)
+}
+
+/// A random sample, peers that are up first.
+pub(crate) async fn holders(app: &App, file: FileId, partial: bool, limit: usize) -> Result<Holders, ApiError> {
+    let point = PeerId::from_bytes(rand::random());
+    let mut items = app.store.holders(file, partial, limit, point).await?.ok_or_else(missing)?;
+    items.shuffle(&mut rand::rng());
+    items.sort_by_key(|holder| holder.state == PeerState::Down);
+    Ok(Holders { items })
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("nobody announces a file with this id")
+}

@@ -1,0 +1,108 @@
+//! Peers: registering, beating, listing, leaving.
+
+use std::time::Instant;
+
+use proto::directory::{IssuedChallenge, Lease, Page, Peer, ProblemCode, RegisterPeer, registration_message};
+use proto::ids::{InstanceId, PeerId};
+use rand::RngExt as _;
+
+use super::caller::Caller;
+use super::paging::{self, Cursor};
+use crate::app::{App, CHALLENGE_LIFE, now};
+use crate::db::{PeerFilter, Registered, Registration};
+use crate::error::ApiError;
+use crate::leases::LeaseHolder;
+
+/// Longest version text that a peer may give, bytes.
+const LONGEST_VERSION: usize = 64;
+
+pub(crate) fn challenge(app: &App, caller: &Caller) -> Result<IssuedChallenge, ApiError> {
+    let nonce = app.challenges.issue(caller.user.clone(), Instant::now()).ok_or_else(ApiError::busy)?;
+    Ok(IssuedChallenge { nonce, expires_at: now() + CHALLENGE_LIFE })
+}
+
+/// Whether the peer is new, and its first lease.
+pub(crate) async fn register(
+    app: &App,
+    caller: &Caller,
+    peer: PeerId,
+    request: RegisterPeer,
+) -> Result<(bool, Lease), ApiError> {
+    check_proof(app, caller, &peer, &request)?;
+    let RegisterPeer { name, address, key, instance, version, .. } = request;
+    if version.len() > LONGEST_VERSION || version.chars().any(char::is_control) {
+        return Err(ApiError::malformed(format!(
+            "`version` is longer than {LONGEST_VERSION} bytes, or not plain text"
+        )));
+    }
+    let user = caller.user.clone();
+    let registration = Registration { peer_id: peer, user, key, name, address, instance, version };
+    match app.liveness.register(registration).await? {
+        Registered::Taken => Err(ApiError::new(ProblemCode::Conflict, "this peer id belongs to another user")),
+        registered => Ok((registered == Registered::New, lease(app))),
+    }
+}
+
+/// The id follows from the key, and whoever asks holds the key now: the nonce is fresh and ours.
+fn check_proof(app: &App, caller: &Caller, peer: &PeerId, request: &RegisterPeer) -> Result<(), ApiError> {
+    let bad = |why: &'static str| Err(ApiError::new(ProblemCode::BadProof, why));
+    if PeerId::of(&request.key) != *peer {
+        return bad("the peer id does not follow from the key");
+    }
+    let message = registration_message(&request.nonce, peer, &request.instance, &request.name, &request.address);
+    if !transport::verify(&request.key, &message, &request.signature) {
+        return bad("the signature does not hold");
+    }
+    if !app.challenges.redeem(&request.nonce, &caller.user, Instant::now()) {
+        return bad("the nonce is not one of ours, was used, or has ended: ask for another");
+    }
+    Ok(())
+}
+
+pub(crate) async fn heartbeat(
+    app: &App,
+    caller: Caller,
+    peer: PeerId,
+    instance: InstanceId,
+) -> Result<Lease, ApiError> {
+    app.liveness.beat(peer, LeaseHolder { user: caller.user, instance }).await?;
+    Ok(lease(app))
+}
+
+/// The next heartbeat comes up to a tenth early, so that peers which started together do not beat together.
+fn lease(app: &App) -> Lease {
+    let early = rand::rng().random_range(0.9..=1.0);
+    Lease { lease: app.terms.lease, next_in: app.terms.heartbeat.mul_f64(early), now: now() }
+}
+
+/// Down at once. An instance that says which one it is cannot log out its successor.
+pub(crate) async fn log_out(
+    app: &App,
+    caller: &Caller,
+    peer: PeerId,
+    instance: Option<InstanceId>,
+) -> Result<(), ApiError> {
+    let current = app.liveness.instance(peer, &caller.user).await?;
+    if instance.is_some_and(|instance| instance != current) {
+        return Err(ApiError::superseded());
+    }
+    app.liveness.log_out(peer).await
+}
+
+pub(crate) async fn get(app: &App, peer: PeerId) -> Result<Peer, ApiError> {
+    let mut found = app.store.peer(peer).await?;
+    app.liveness.freshen(found.as_mut_slice());
+    found.ok_or_else(|| ApiError::not_found("there is no such peer"))
+}
+
+pub(crate) async fn list(
+    app: &App,
+    filter: PeerFilter,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page<Peer>, ApiError> {
+    let mut peers = app.store.peers(filter, cursor, paging::one_more(limit)).await?;
+    app.liveness.freshen(&mut peers);
+    let cursor = |peer: &Peer| Cursor { name: peer.name.to_string(), id: peer.peer_id.as_bytes().to_vec() };
+    Ok(paging::page(peers, limit, cursor))
+}

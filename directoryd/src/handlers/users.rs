@@ -1,0 +1,58 @@
+//! Accounts, managed by admins. Whoever lost the last admin makes another with `directoryd user add`.
+
+use proto::directory::{NewPassword, NewUser, Page, PatchUser, ProblemCode, User};
+use proto::ids::UserName;
+
+use super::paging::{self, Cursor};
+use crate::app::{App, now};
+use crate::db::NewAccount;
+use crate::error::ApiError;
+
+pub(crate) async fn create(app: &App, new: NewUser) -> Result<User, ApiError> {
+    let NewUser { name, password, role } = new;
+    let taken = || ApiError::new(ProblemCode::Conflict, format!("there is a user `{name}` already"));
+    let password_hash = app.passwords.hash(checked(password)?).await?;
+    let account = NewAccount { name: name.clone(), password_hash, role };
+    app.store.add_user(account, now()).await?.ok_or_else(taken)
+}
+
+pub(crate) async fn list(app: &App, cursor: Option<Cursor>, limit: usize) -> Result<Page<User>, ApiError> {
+    let users = app.store.users(cursor.map(|cursor| cursor.name), paging::one_more(limit)).await?;
+    Ok(paging::page(users, limit, |user| Cursor { name: user.name.to_string(), id: Vec::new() }))
+}
+
+pub(crate) async fn get(app: &App, name: UserName) -> Result<User, ApiError> {
+    app.store.user(name.clone()).await?.ok_or_else(|| missing(&name))
+}
+
+pub(crate) async fn patch(app: &App, name: UserName, patch: PatchUser) -> Result<User, ApiError> {
+    let user = app.store.patch_user(name.clone(), patch, now()).await?;
+    app.sessions.clear();
+    user.ok_or_else(|| missing(&name))
+}
+
+pub(crate) async fn set_password(app: &App, name: UserName, new: NewPassword) -> Result<(), ApiError> {
+    let hash = app.passwords.hash(checked(new.password)?).await?;
+    let found = app.store.set_password(name.clone(), hash, now()).await?;
+    app.sessions.clear();
+    if found { Ok(()) } else { Err(missing(&name)) }
+}
+
+pub(crate) async fn remove(app: &App, name: UserName) -> Result<(), ApiError> {
+    let peers = app.store.remove_user(name.clone(), now()).await?;
+    app.sessions.clear();
+    peers.ok_or_else(|| missing(&name))?.iter().for_each(|peer| app.liveness.forget(peer));
+    Ok(())
+}
+
+fn checked(password: proto::secret::Secret) -> Result<proto::secret::Secret, ApiError> {
+    match password.expose().len() {
+        0 => Err(ApiError::malformed("the password is empty")),
+        1..=4096 => Ok(password),
+        _ => Err(ApiError::malformed("the password is longer than 4096 bytes")),
+    }
+}
+
+fn missing(name: &UserName) -> ApiError {
+    ApiError::not_found(format!("there is no user `{name}`"))
+}

@@ -1,0 +1,26 @@
+//! The directory: knows the users, the peers, who is up, and who holds which file. It never sees a byte of a file and never
+//! dials an address that a peer advertised.
+//!
+//! ```text
+//! request ─▶ routes (URL map, extraction) ─▶ handlers (use cases) ─▶ db (one hop) ─▶ SQLite
+//!                                              └─▶ app: leases, challenges, session cache (memory, may be lost)
+//! ```
+//! Invariant: what was answered with 2xx survives a crash; leases excepted, which are refreshed and not kept.
+
+mod app;
+mod config;
+mod db;
+mod error;
+mod events;
+mod handlers;
+mod leases;
+mod routes;
+mod server;
+
+pub use app::hash_password;
+pub use config::{BadConfig, Config, LogFormat, Settings, Span, Tls};
+pub use db::{MigrateError, Migrated, NewAccount, Store, StoreError};
+pub use server::{Server, StartError, migrate, open};
+
+/// Version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,131 @@
+//! A request, as the functions behind the paths take it: who asks, and with what body, on demand.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method};
+use proto::directory::ProblemCode;
+use serde::de::DeserializeOwned;
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use super::reply;
+use super::service::RequestId;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::handlers::caller::{self, Caller};
+
+/// Largest body, bytes, of everything but announcements.
+pub(super) const SMALL: usize = 16 << 10;
+/// Largest body of announcements, bytes: a thousand entries with long names.
+pub(super) const LARGE: usize = 1 << 20;
+
+/// The body while it is not read.
+type Body = Pin<Box<dyn Stream<Item = Result<bytes::Bytes, warp::Error>> + Send + Sync>>;
+
+/// One request.
+pub(super) struct Context {
+    pub(super) app: Arc<App>,
+    pub(super) method: Method,
+    pub(super) request_id: RequestId,
+    pub(super) query: String,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Context {
+    /// Who asks; 401 without a token of a running session.
+    pub(super) async fn caller(&self) -> Result<Caller, ApiError> {
+        let token = self.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+        caller::identify(&self.app, token.ok_or_else(ApiError::unauthenticated)?).await
+    }
+
+    /// Reads the body as JSON, once.
+    pub(super) async fn json<T: DeserializeOwned>(&mut self, largest: usize) -> Result<T, ApiError> {
+        self.must_be_json()?;
+        let mut read = BytesMut::new();
+        while let Some(part) = self.body.next().await {
+            let part = part.map_err(|_| ApiError::malformed("the body broke off"))?;
+            if read.len() + part.len() > largest {
+                let detail = format!("the body is larger than {largest} bytes");
+                return Err(ApiError::new(ProblemCode::TooLarge, detail));
+            }
+            read.extend_from_slice(&part);
+        }
+        serde_json::from_slice(&read).map_err(|error| ApiError::malformed(format!("the body does not fit: {error}")))
+    }
+
+    fn must_be_json(&self) -> Result<(), ApiError> {
+        let Some(kind) = self.headers.get(CONTENT_TYPE) else { return Ok(()) };
+        let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/json") {
+            return Ok(());
+        }
+        Err(ApiError::new(ProblemCode::UnsupportedMediaType, "the body has to be application/json"))
+    }
+
+    /// Takes in what is left of a small body that nobody read, so that the client can finish sending before it is told:
+    /// some give up on a connection that answers early.
+    pub(super) async fn drain(mut self) {
+        let mut read = 0;
+        while let Some(Ok(part)) = self.body.next().await {
+            read += part.len();
+            if read > SMALL {
+                break;
+            }
+        }
+    }
+}
+
+/// RFC 6750 §2.1; the scheme is case-insensitive (RFC 9110 §11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Extracts a request, whatever it is.
+pub(super) fn of(app: &Arc<App>) -> impl Filter<Extract = (Context,), Error = Rejection> + Clone + use<> {
+    let app = Arc::clone(app);
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::ext::optional::<RequestId>())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .map(move |method: Method, request_id: Option<RequestId>, query, headers, body| Context {
+            app: Arc::clone(&app),
+            // hyper leaves out the body of an answer to HEAD.
+            method: if method == Method::HEAD { Method::GET } else { method },
+            request_id: request_id.unwrap_or_default(),
+            query,
+            headers,
+            body: bytes_of(body),
+        })
+}
+
+fn bytes_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static) -> Body {
+    Box::pin(body.map(|part| part.map(|mut part| part.copy_to_bytes(part.remaining()))))
+}
+
+/// warp cannot know that every request finds an answer before this.
+pub(super) async fn unreachable(rejection: Rejection) -> Result<Response, Infallible> {
+    tracing::error!(?rejection, "a request fell through the routes");
+    Ok(reply::answer(&RequestId::default(), Err(ApiError::not_found("there is nothing at this path"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_found() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("Bearer"), None);
+    }
+}

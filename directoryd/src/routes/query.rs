@@ -1,0 +1,128 @@
+//! What may stand behind the question mark. Unknown keys are refused: a typo must not look like an empty result.
+
+use proto::directory::PeerState;
+use proto::ids::{FileName, InstanceId, PeerName, UserName};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::db::{FileFilter, PeerFilter};
+use crate::error::ApiError;
+use crate::handlers::paging::{self, Cursor};
+
+/// Longest text that is searched for, bytes; no name is longer.
+const LONGEST_SEARCH: usize = 255;
+
+pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    serde_urlencoded::from_str(query).map_err(|error| ApiError::malformed(format!("a parameter does not fit: {error}")))
+}
+
+fn cursor(text: Option<&String>) -> Result<Option<Cursor>, ApiError> {
+    text.map(|text| paging::decode(text)).transpose()
+}
+
+/// `GET /files`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Files {
+    q: Option<String>,
+    name: Option<FileName>,
+    prefix: Option<String>,
+    user: Option<UserName>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Files {
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, usize), ApiError> {
+        Ok((cursor(self.cursor.as_ref())?, paging::page_limit(self.limit)?))
+    }
+
+    pub(super) fn filter(self) -> Result<FileFilter, ApiError> {
+        if self.q.as_ref().is_some_and(|text| text.len() > LONGEST_SEARCH) {
+            return Err(ApiError::malformed(format!("`q` is longer than {LONGEST_SEARCH} bytes")));
+        }
+        let ids = self.prefix.map(|prefix| paging::file_ids(&prefix)).transpose()?;
+        Ok(FileFilter { search: self.q.filter(|text| !text.is_empty()), name: self.name, ids, user: self.user })
+    }
+}
+
+/// `GET /peers`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peers {
+    name: Option<PeerName>,
+    prefix: Option<String>,
+    state: Option<PeerState>,
+    user: Option<UserName>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Peers {
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, usize), ApiError> {
+        Ok((cursor(self.cursor.as_ref())?, paging::page_limit(self.limit)?))
+    }
+
+    pub(super) fn filter(self) -> Result<PeerFilter, ApiError> {
+        let ids = self.prefix.map(|prefix| paging::peer_ids(&prefix)).transpose()?;
+        Ok(PeerFilter { name: self.name, ids, state: self.state, user: self.user })
+    }
+}
+
+/// `GET /peers/{peer_id}/files`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FilesOfPeer {
+    /// Also what the peer is still fetching.
+    #[serde(default)]
+    pub(super) partial: bool,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl FilesOfPeer {
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, usize), ApiError> {
+        Ok((cursor(self.cursor.as_ref())?, paging::page_limit(self.limit)?))
+    }
+}
+
+/// `GET /users`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Users {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Users {
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, usize), ApiError> {
+        Ok((cursor(self.cursor.as_ref())?, paging::page_limit(self.limit)?))
+    }
+}
+
+/// `GET /files/{file_id}/holders`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Holders {
+    /// Also those that are still fetching it.
+    #[serde(default)]
+    pub(super) partial: bool,
+    limit: Option<usize>,
+}
+
+impl Holders {
+    /// Neighbours enough for a swarm to stay connected.
+    const USUAL: usize = 32;
+
+    pub(super) fn limit(&self) -> Result<usize, ApiError> {
+        paging::limit(self.limit, Self::USUAL)
+    }
+}
+
+/// `DELETE /peers/{peer_id}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogOut {
+    /// Only if this instance still speaks for the peer.
+    pub(super) instance: Option<InstanceId>,
+}

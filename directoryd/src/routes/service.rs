@@ -1,0 +1,56 @@
+//! Around all routes: every request gets an id, every answer carries it, and the log has both.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderValue, Request};
+use hyper::body::Incoming;
+use tower::Service;
+use warp::reply::Response;
+
+use crate::app::App;
+
+/// Finds a request in the log: 16 hex digits, drawn at random.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RequestId(String);
+
+impl RequestId {
+    fn draw() -> Self {
+        Self(format!("{:016x}", rand::random::<u64>()))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the accept loop serves.
+pub(crate) fn service(
+    app: &Arc<App>,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static + use<>
+{
+    let routes = warp::service(super::all(app));
+    tower::service_fn(move |mut request: Request<Incoming>| {
+        let mut routes = routes.clone();
+        async move {
+            let (id, start) = (RequestId::draw(), Instant::now());
+            request.extensions_mut().insert(id.clone());
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let mut response = routes.call(request).await?;
+            if let Ok(value) = HeaderValue::from_str(&id.0) {
+                response.headers_mut().insert("x-request-id", value);
+            }
+            let (status, took) = (response.status().as_u16(), start.elapsed());
+            if status >= 500 {
+                tracing::warn!(request_id = %id, %method, path, status, ?took, "a request failed");
+            } else {
+                tracing::debug!(request_id = %id, %method, path, status, ?took, "a request was answered");
+            }
+            Ok(response)
+        }
+    })
+}

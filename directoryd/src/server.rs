@@ -1,0 +1,178 @@
+//! A running directory: bind, serve, drain.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use transport::Limits;
+
+use crate::app::{App, Terms, now};
+use crate::config::{Config, Tls};
+use crate::db::{self, MigrateError, Migrated, Store, StoreError};
+use crate::routes;
+
+/// How long requests in flight get when the directory stops; well under the 30 s after which service managers kill.
+const DRAIN: Duration = Duration::from_secs(15);
+/// How often ended sessions are taken away.
+const TIDY: Duration = Duration::from_mins(10);
+
+/// Why the directory could not start. One line each, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Somebody else listens there, or the address is not ours.
+    #[error("cannot listen on {address}: {why}; stop what listens there, or choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// The state folder cannot be made or written.
+    #[error("cannot use the state folder {}: {why}; choose another with --state-dir", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// Another directory serves from the same database; two would declare each other's peers down.
+    #[error("another directoryd is serving from {}; stop it, or choose another folder with --state-dir", path.display())]
+    Serving {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database cannot be made ready.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] transport::WebTlsError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A directory that listens and does not serve yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+    app: Arc<App>,
+    _serving: File,
+}
+
+impl Server {
+    /// Takes the address, then brings the database up to date: a second directory on the same address fails before it
+    /// touches anything.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(tls).transpose()?;
+        let unbound = |why| StartError::Listen { address: config.listen, why };
+        let listener = TcpListener::bind(config.listen).await.map_err(unbound)?;
+        let address = listener.local_addr().map_err(unbound)?;
+        make_folder(&config.database)?;
+        let serving = lock(&config.database)?;
+        let store = open(&config)?;
+        let terms = Terms { lease: config.lease, heartbeat: config.heartbeat, session: config.session };
+        let app = Arc::new(App::new(store, terms));
+        let up = app.liveness.resume().await?;
+        if up > 0 {
+            tracing::info!(peers = up, "peers that were up keep one lease of grace");
+        }
+        Ok(Self { listener, address, tls, app, _serving: serving })
+    }
+
+    /// Where it listens; tells the port where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it stores.
+    pub fn store(&self) -> Store {
+        self.app.store.clone()
+    }
+
+    /// Serves until `shutdown`, then answers what it has taken and returns.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let stopped = CancellationToken::new();
+        let background = tokio::spawn(background(Arc::clone(&self.app), stopped.clone()));
+        let app = Arc::clone(&self.app);
+        let token = shutdown.clone();
+        let not_ready = tokio::spawn(async move {
+            token.cancelled().await;
+            app.drain();
+        });
+        let limits = Limits { drain: DRAIN, ..Limits::default() };
+        let drained = transport::serve(self.listener, self.tls, routes::service(&self.app), limits, shutdown).await;
+        stopped.cancel();
+        not_ready.abort();
+        if background.await.is_err() {
+            tracing::error!("the background task panicked");
+        }
+        tracing::info!(connections_cut = drained.cut, "stopped");
+    }
+}
+
+fn tls(files: &Tls) -> Result<Arc<ServerConfig>, StartError> {
+    Ok(Arc::new(transport::web_server_config(&files.certificate, &files.key)?))
+}
+
+/// The store of a configuration, with its folder made and its schema up to date.
+pub fn open(config: &Config) -> Result<Store, StartError> {
+    let migrated = migrate(config)?;
+    for step in &migrated.steps {
+        tracing::info!(step, "brought the database up to date");
+    }
+    Store::open(&config.database).map_err(StartError::Thread)
+}
+
+/// Makes the state folder (0700) and brings the schema up to date.
+pub fn migrate(config: &Config) -> Result<Migrated, StartError> {
+    make_folder(&config.database)?;
+    Ok(db::migrate(&config.database)?)
+}
+
+fn make_folder(database: &Path) -> Result<(), StartError> {
+    let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|why| StartError::Folder { path: folder.to_owned(), why })
+}
+
+/// Held while serving. It goes with the process, however that ends, so no stale one can be in the way.
+fn lock(database: &Path) -> Result<File, StartError> {
+    let path = database.with_added_extension("lock");
+    let unusable = |why| StartError::Folder { path: path.clone(), why };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Serving { path: database.to_owned() }),
+        Err(TryLockError::Error(why)) => Err(unusable(why)),
+    }
+}
+
+async fn background(app: Arc<App>, stop: CancellationToken) {
+    tokio::join!(app.liveness.run(stop.clone()), tidy(&app, stop));
+}
+
+async fn tidy(app: &App, stop: CancellationToken) {
+    loop {
+        if let Err(error) = app.store.remove_ended_sessions(now()).await {
+            tracing::warn!(%error, "cannot take away ended sessions");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(TIDY)).await.is_none() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The directory as its clients see it: a real server on a real socket over a real database.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report; clippy spares test functions only, not their helpers"
+)]
+
+mod accounts;
+mod crash;
+mod errors;
+mod files;
+mod leases;
+mod peers;
+mod process;
+mod storage;
+mod support;

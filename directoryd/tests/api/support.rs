@@ -1,0 +1,289 @@
+//! A directory of one's own, and peers to talk to it.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use directoryd::{Config, LogFormat, NewAccount, Server, Store};
+use proto::Timestamp;
+use proto::directory::{
+    Announce, FileEntry, HoldingState, IssuedChallenge, Lease, Page, PatchFiles, PatchedFiles, Peer, PeerState,
+    Problem, ProblemCode, RegisterPeer, Role, Session, Withdraw, registration_message,
+};
+use proto::ids::{ByteCount, FileId, InstanceId, PeerId};
+use proto::secret::Secret;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use transport::Identity;
+
+/// Longest that any state may take to come about.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const PASSWORD: &str = "correct horse";
+/// Made once: argon2 is slow on purpose.
+static HASH: LazyLock<String> = LazyLock::new(|| directoryd::hash_password(&secret(PASSWORD)).unwrap());
+
+pub(crate) fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A client of a directory at some address.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) base: String,
+    http: Client,
+}
+
+impl Api {
+    pub(crate) fn at(address: &str) -> Self {
+        // reqwest wants a provider even where there is no TLS; the second test to come here finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder().timeout(PATIENCE).build().unwrap();
+        Self { base: format!("http://{address}"), http }
+    }
+
+    /// A request to a path under the version, or to a whole path where it begins with `//`.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = match path.strip_prefix('/') {
+            Some(whole) if whole.starts_with('/') => format!("{}{whole}", self.base),
+            _ => format!("{}/api/v1{path}", self.base),
+        };
+        self.http.request(method, url)
+    }
+
+    pub(crate) async fn log_in(&self, user: &str, password: &str) -> Response {
+        let body = json!({"username": user, "password": password});
+        self.request(Method::POST, "/sessions").json(&body).send().await.unwrap()
+    }
+
+    pub(crate) async fn session(&self, user: &str) -> User {
+        let session: Session = take(self.log_in(user, PASSWORD).await, StatusCode::CREATED).await;
+        User { api: self.clone(), token: session.token.expose().to_owned() }
+    }
+}
+
+/// Somebody who is logged in.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) api: Api,
+    pub(crate) token: String,
+}
+
+impl User {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.api.request(method, path).bearer_auth(&self.token)
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &impl serde::Serialize) -> Response {
+        self.request(method, path).json(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        take(self.request(Method::GET, path).send().await.unwrap(), StatusCode::OK).await
+    }
+
+    /// Names of the files that a listing finds, in its order.
+    pub(crate) async fn names(&self, path: &str) -> Vec<String> {
+        let page: Page<FileEntry> = self.get(path).await;
+        page.items.iter().map(|entry| entry.name.to_string()).collect()
+    }
+
+    pub(crate) async fn file(&self, id: FileId) -> Value {
+        self.get(&format!("/files/{id}")).await
+    }
+
+    pub(crate) async fn state(&self, peer: PeerId) -> PeerState {
+        self.get::<Peer>(&format!("/peers/{peer}")).await.state
+    }
+
+    pub(crate) fn peer(&self, name: &str) -> TestPeer {
+        TestPeer::new(self.clone(), name)
+    }
+}
+
+/// A peer, as far as the directory can tell.
+pub(crate) struct TestPeer {
+    pub(crate) user: User,
+    pub(crate) identity: Identity,
+    pub(crate) instance: InstanceId,
+    pub(crate) name: String,
+}
+
+impl TestPeer {
+    pub(crate) fn new(user: User, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::load_or_create(&folder.path().join("key")).unwrap();
+        Self { user, identity, instance: InstanceId::from_bytes(rand::random()), name: name.to_owned() }
+    }
+
+    pub(crate) fn id(&self) -> PeerId {
+        self.identity.peer_id()
+    }
+
+    /// A registration that is in order.
+    pub(crate) async fn proof(&self) -> RegisterPeer {
+        let issued = self.user.request(Method::POST, "/peers/challenge").send().await.unwrap();
+        let issued: IssuedChallenge = take(issued, StatusCode::CREATED).await;
+        let (name, address) = (self.name.parse().unwrap(), "127.0.0.1:5001".parse().unwrap());
+        let message = registration_message(&issued.nonce, &self.id(), &self.instance, &name, &address);
+        RegisterPeer {
+            name,
+            address,
+            key: self.identity.public_key(),
+            nonce: issued.nonce,
+            signature: self.identity.sign(&message),
+            instance: self.instance,
+            version: "0.1.0".to_owned(),
+        }
+    }
+
+    pub(crate) async fn try_register(&self, proof: &RegisterPeer) -> Response {
+        self.user.send(Method::PUT, &format!("/peers/{}", self.id()), proof).await
+    }
+
+    pub(crate) async fn register(&self) -> Lease {
+        let response = self.try_register(&self.proof().await).await;
+        assert!(response.status().is_success(), "{response:?}");
+        response.json().await.unwrap()
+    }
+
+    pub(crate) async fn beat(&self) -> Response {
+        let path = format!("/peers/{}/heartbeat", self.id());
+        self.user.send(Method::POST, &path, &json!({"instance": self.instance})).await
+    }
+
+    pub(crate) async fn patch(&self, add: Vec<Announce>, remove: Vec<Withdraw>) -> PatchedFiles {
+        take(self.try_patch(add, remove).await, StatusCode::OK).await
+    }
+
+    pub(crate) async fn try_patch(&self, add: Vec<Announce>, remove: Vec<Withdraw>) -> Response {
+        self.user.send(Method::PATCH, &format!("/peers/{}/files", self.id()), &PatchFiles { add, remove }).await
+    }
+
+    pub(crate) async fn announce(&self, names: &[&str]) {
+        let add = names.iter().map(|name| file(name)).collect();
+        let patched = self.patch(add, vec![]).await;
+        assert!(patched.added.iter().all(|result| result.refused.is_none()), "{patched:?}");
+    }
+
+    pub(crate) async fn log_out(&self) {
+        let gone = self.user.request(Method::DELETE, &format!("/peers/{}", self.id())).send().await.unwrap();
+        assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    }
+}
+
+/// A complete file whose content is its name.
+pub(crate) fn file(name: &str) -> Announce {
+    Announce {
+        file_id: FileId::of(name.as_bytes()),
+        name: name.parse().unwrap(),
+        size: ByteCount::new(name.len() as u64),
+        state: HoldingState::Complete,
+        simulated: false,
+        url: None,
+    }
+}
+
+/// The body of an answer that must have this status.
+pub(crate) async fn take<T: DeserializeOwned>(response: Response, status: StatusCode) -> T {
+    let (is, text) = (response.status(), response.text().await.unwrap());
+    assert_eq!(is, status, "{text}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The problem in an answer, checked for what all problems have in common.
+pub(crate) async fn problem(response: Response) -> Problem {
+    let headers = response.headers().clone();
+    assert_eq!(headers["content-type"], "application/problem+json", "{response:?}");
+    let status = response.status();
+    let problem: Problem = response.json().await.unwrap();
+    assert_eq!(headers["x-request-id"], problem.request_id.as_str());
+    assert_eq!((problem.status, problem.code.status()), (status.as_u16(), status.as_u16()));
+    assert_eq!(problem.kind, format!("urn:enjambre:problem:{}", problem.code));
+    problem
+}
+
+pub(crate) async fn code(response: Response) -> ProblemCode {
+    problem(response).await.code
+}
+
+/// A directory in this process.
+pub(crate) struct Directory {
+    pub(crate) api: Api,
+    pub(crate) store: Store,
+    pub(crate) config: Config,
+    folder: TempDir,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Directory {
+    pub(crate) async fn start() -> Self {
+        Self::with_lease(Duration::from_secs(30)).await
+    }
+
+    pub(crate) async fn with_lease(lease: Duration) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), lease).await
+    }
+
+    async fn over(folder: TempDir, lease: Duration) -> Self {
+        let config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            database: folder.path().join("directory.db"),
+            lease,
+            heartbeat: lease / 3,
+            session: Duration::from_hours(1),
+            tls: None,
+            log_format: LogFormat::Text,
+            log_level: "info".to_owned(),
+        };
+        let server = Server::bind(config.clone()).await.unwrap();
+        let (api, store) = (Api::at(&server.address().to_string()), server.store());
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server.run(stop.clone()));
+        Self { api, store, config, folder, stop, serving }
+    }
+
+    /// Stops it, and starts another over the same database.
+    pub(crate) async fn restart(self) -> Self {
+        self.stop.cancel();
+        self.serving.await.unwrap();
+        Self::over(self.folder, self.config.lease).await
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.config.database.clone()
+    }
+
+    pub(crate) async fn add(&self, name: &str, role: Role) {
+        let account = NewAccount { name: name.parse().unwrap(), password_hash: HASH.clone(), role };
+        self.store.add_user(account, Timestamp::now()).await.unwrap().unwrap();
+    }
+
+    /// A new user, logged in.
+    pub(crate) async fn user(&self, name: &str) -> User {
+        self.add(name, Role::User).await;
+        self.api.session(name).await
+    }
+
+    pub(crate) async fn admin(&self) -> User {
+        self.add("root", Role::Admin).await;
+        self.api.session("root").await
+    }
+}

@@ -1,0 +1,78 @@
+//! Every command, one file each: what may be typed, what is asked, what is shown.
+
+use clap::Subcommand;
+
+use crate::error::Outcome;
+use crate::runner::Context;
+
+mod cancel;
+mod completions;
+mod download;
+mod help;
+mod list_files;
+mod list_peers;
+mod login;
+mod logout;
+mod paging;
+mod paths;
+mod show_file;
+mod show_peer;
+mod status;
+mod transfers;
+mod unshare;
+mod upload;
+mod version;
+mod whoami;
+
+pub(crate) use help::topics as help_topics;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Login(login::Login),
+    Logout(logout::Logout),
+    Whoami(whoami::Whoami),
+    Status(status::Status),
+    #[command(visible_alias = "peers")]
+    ListPeers(list_peers::ListPeers),
+    ShowPeer(show_peer::ShowPeer),
+    #[command(visible_aliases = ["files", "ls"])]
+    ListFiles(list_files::ListFiles),
+    ShowFile(show_file::ShowFile),
+    #[command(visible_aliases = ["share", "add"])]
+    Upload(upload::Upload),
+    Unshare(unshare::Unshare),
+    #[command(visible_alias = "get")]
+    Download(download::Download),
+    Transfers(transfers::ListTransfers),
+    Cancel(cancel::Cancel),
+    Completions(completions::Completions),
+    Version(version::Version),
+    Help(help::Help),
+    /// Leave the session
+    Exit,
+}
+
+impl Command {
+    pub(crate) async fn run(self, cx: &Context<'_>) -> Outcome {
+        match self {
+            Self::Login(command) => command.run(cx).await,
+            Self::Logout(command) => command.run(cx).await,
+            Self::Whoami(command) => command.run(cx).await,
+            Self::Status(command) => command.run(cx).await,
+            Self::ListPeers(command) => command.run(cx).await,
+            Self::ShowPeer(command) => command.run(cx).await,
+            Self::ListFiles(command) => command.run(cx).await,
+            Self::ShowFile(command) => command.run(cx).await,
+            Self::Upload(command) => command.run(cx).await,
+            Self::Unshare(command) => command.run(cx).await,
+            Self::Download(command) => command.run(cx).await,
+            Self::Transfers(command) => command.run(cx).await,
+            Self::Cancel(command) => command.run(cx).await,
+            Self::Completions(command) => command.run(cx),
+            Self::Version(command) => command.run(cx).await,
+            Self::Help(command) => command.run(cx),
+            // A session and a script look for it themselves; alone it leaves what was never entered.
+            Self::Exit => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `help`: examples first, then the commands; one topic in detail.
+
+use clap::Args;
+use proto::control::Failure;
+
+use crate::cli;
+use crate::error::{Outcome, usage};
+use crate::runner::Context;
+
+/// Show examples and commands, or one command or topic in detail
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// A command, or one of: names, output, exit-codes
+    #[arg(value_name = "TOPIC")]
+    topic: Option<String>,
+}
+
+/// What is worth knowing beside the commands.
+pub(crate) const TOPICS: [(&str, &str); 3] = [("names", NAMES), ("output", OUTPUT), ("exit-codes", EXIT_CODES)];
+
+const EXAMPLES: &str = "\
+Examples:
+  peerctl login alice              log in at the directory
+  peerctl upload ubuntu.iso        share a file
+  peerctl list-files ubuntu        find it from anywhere
+  peerctl download ubuntu.iso      fetch it, every piece checked
+  peerctl status                   how things are, and what to do next
+  peerctl                          the same words, in a session
+
+";
+
+const NAMES: &str = "\
+FILE is a file id (what `b3sum` prints), a unique prefix of it of at least 6 digits, an exact name, or USER/NAME.
+PEER is the name of a peer, its id, or a unique prefix of the id.
+A word that could mean several things is refused, and they are listed.
+
+  peerctl download af1349b9
+  peerctl download alice/ubuntu.iso
+  peerctl download -- -odd-name        a name that begins with `-`
+";
+
+const OUTPUT: &str = "\
+Data goes to standard output; messages, prompts and progress go to standard error.
+
+  (nothing)   tables and sentences, fitted to the terminal
+  --plain     tab-separated full values in the order of the JSON keys, `-` for none; lines of key and value for `status`,
+              `whoami`, `version` and `show-…`
+  --json      one object, one a line for commands with several results; every object has \"v\":1; an error is an object on
+              standard error
+  -q          ids only
+";
+
+const EXIT_CODES: &str = "\
+  0    done
+  1    any other failure
+  2    usage, or an ambiguous word
+  3    no such file, peer or transfer
+  4    not logged in, or forbidden
+  5    daemon or directory unreachable
+  6    transfer or verification failed
+  7    conflict: it is there already
+  8    timed out
+  130  interrupted, or cancelled
+";
+
+impl Help {
+    pub(super) fn run(self, cx: &Context<'_>) -> Outcome {
+        let text = match self.topic {
+            None => general(),
+            Some(topic) => one(&topic)?,
+        };
+        Ok(cx.out.write(&text)?)
+    }
+}
+
+fn general() -> String {
+    let commands: String = cli::tree().get_subcommands().map(summary).collect();
+    let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
+    let more = format!("`help COMMAND` tells more, and so does `help` with {}.", topics.join(", "));
+    format!("{EXAMPLES}Commands:\n{commands}\n{more}\n")
+}
+
+fn summary(command: &clap::Command) -> String {
+    let aliases: Vec<&str> = command.get_visible_aliases().collect();
+    let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    format!("  {:<13}{about}{aliases}\n", command.get_name())
+}
+
+fn one(topic: &str) -> Result<String, Failure> {
+    if let Some((_, text)) = TOPICS.iter().find(|(name, _)| *name == topic) {
+        return Ok((*text).to_owned());
+    }
+    let mut tree = cli::tree();
+    tree.build();
+    match tree.find_subcommand_mut(topic) {
+        Some(command) => Ok(command.render_long_help().to_string()),
+        None => Err(usage(format!("there is no help about `{topic}`")).hint("`peerctl help` lists what there is")),
+    }
+}
+
+/// Everything that `help` takes.
+pub(crate) fn topics() -> Vec<String> {
+    let tree = cli::tree();
+    let commands = tree.get_subcommands().map(|command| command.get_name().to_owned());
+    commands.chain(TOPICS.iter().map(|(name, _)| (*name).to_owned())).collect()
+}

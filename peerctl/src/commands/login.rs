@@ -1,0 +1,93 @@
+//! `login`: hands a user name and a password to the daemon, which logs in at the directory and remembers it.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use proto::control::{self, Failure, FailureCode};
+use proto::ids::UserName;
+use proto::secret::Secret;
+
+use super::whoami::IdentityRecord;
+use crate::error::{Outcome, plain_error, usage};
+use crate::render::safe;
+use crate::runner::{Context, Origin};
+
+/// Log in at the directory; the daemon remembers it
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  peerctl login alice                          asks for the password
+  peerctl login alice --password-file pw.txt
+  pass show enjambre | peerctl login alice --password-file -\n")]
+pub(crate) struct Login {
+    /// Account; asked for where it is left out
+    user: Option<UserName>,
+    /// Take the first line of a file, or of standard input for `-`, instead of asking
+    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath)]
+    password_file: Option<PathBuf>,
+}
+
+impl Login {
+    pub(super) async fn run(self, cx: &Context<'_>) -> Outcome {
+        let user = match self.user {
+            Some(user) => user,
+            None => ask_user(cx)?,
+        };
+        let password = match self.password_file {
+            Some(path) => read_password(cx, &path)?,
+            None => ask_password(cx, &user)?,
+        };
+        let identity = cx.ask(control::Login { user, password }).await?;
+        cx.out.result(&IdentityRecord(&identity), || {
+            format!("logged in as {}; this peer is {}", identity.user, identity.peer)
+        })?;
+        Ok(())
+    }
+}
+
+/// Whether somebody is there to be asked.
+fn has_person(cx: &Context<'_>) -> bool {
+    cx.origin != Origin::Script && std::io::stdin().is_terminal()
+}
+
+fn ask_user(cx: &Context<'_>) -> Result<UserName, Failure> {
+    let usual = std::env::var("USER").ok().and_then(|name| name.parse::<UserName>().ok());
+    if !has_person(cx) {
+        return usual.ok_or_else(|| usage("who logs in? name the account: `peerctl login USER`"));
+    }
+    let offered = usual.as_ref().map(|user| format!(" [{user}]")).unwrap_or_default();
+    let mut prompt = std::io::stderr();
+    let _ = write!(prompt, "User{offered}: ").and_then(|()| prompt.flush());
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|error| unreadable(&error))?;
+    match (line.trim(), usual) {
+        ("", Some(usual)) => Ok(usual),
+        (typed, _) => typed.parse().map_err(|error| usage(format!("{error}"))),
+    }
+}
+
+fn ask_password(cx: &Context<'_>, user: &UserName) -> Result<Secret, Failure> {
+    if !has_person(cx) {
+        return Err(usage("there is no terminal to ask for the password on")
+            .hint(format!("`peerctl login {user} --password-file FILE`, or `-` for standard input")));
+    }
+    rpassword::prompt_password(format!("Password of {user}: ")).map(Secret::new).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Interrupted => Failure::new(FailureCode::Cancelled, "interrupted"),
+        _ => Failure::new(FailureCode::Io, format!("cannot read the answer: {}", plain_error(error))),
+    }
+}
+
+fn read_password(cx: &Context<'_>, path: &Path) -> Result<Secret, Failure> {
+    if path == Path::new("-") && cx.origin != Origin::OneShot {
+        return Err(usage("standard input is where the commands come from, it cannot hold the password as well")
+            .hint("leave --password-file out to be asked, or name a file"));
+    }
+    Secret::read(path).map_err(|error| {
+        let code = if error.kind() == ErrorKind::NotFound { FailureCode::NotFound } else { FailureCode::Io };
+        Failure::new(code, format!("cannot take the password from {}", safe(&plain_error(&error))))
+    })
+}

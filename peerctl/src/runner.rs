@@ -1,0 +1,179 @@
+//! Runs one command: gives it the daemon and the output, races it against Ctrl-C and `--timeout`, reports how it ended.
+
+use std::cell::{OnceCell, RefCell};
+use std::time::Duration;
+
+use proto::control::{Failure, FailureCode, Method, Progress};
+use tokio::time::Instant;
+
+use crate::cli::{self, Shared};
+use crate::commands::Command;
+use crate::connection::Daemon;
+use crate::error::usage;
+use crate::render::Output;
+
+/// Longest wait for an answer that needs no work of its own. It is far beyond every deadline inside the daemon, and only
+/// there so that a daemon that hangs does not hang its callers.
+const SHORT_QUESTION: Duration = Duration::from_mins(1);
+
+/// Where a command came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The program's arguments.
+    OneShot,
+    /// A line of standard input.
+    Script,
+    /// A line typed at the prompt.
+    Session,
+}
+
+/// What goes on after a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// The next line, please.
+    Next,
+    /// `exit` was asked.
+    Leave,
+}
+
+/// Runs commands of one origin.
+pub(crate) struct Runner {
+    pub(crate) daemon: Daemon,
+    shared: Shared,
+    origin: Origin,
+}
+
+impl Runner {
+    pub(crate) fn new(daemon: Daemon, shared: Shared, origin: Origin) -> Self {
+        Self { daemon, shared, origin }
+    }
+
+    /// Runs a command and gives its exit status.
+    pub(crate) async fn command(&self, command: Box<Command>) -> u8 {
+        self.with_flags(&self.shared, command).await
+    }
+
+    /// Runs a line and gives its exit status.
+    pub(crate) async fn single(&self, line: &str) -> u8 {
+        self.line(line).await.err().unwrap_or(0)
+    }
+
+    /// Runs a line; a failure is told and comes back as its exit status.
+    pub(crate) async fn line(&self, line: &str) -> Result<Flow, u8> {
+        let Some(words) = shlex::split(line) else {
+            let trouble = crate::error::Trouble::from(usage("a quote is not closed, or the line ends in `\\`"));
+            trouble.report(&self.output());
+            return Err(trouble.status());
+        };
+        // Blank lines and comments are part of every script.
+        if words.is_empty() {
+            return Ok(Flow::Next);
+        }
+        let (shared, command) = match cli::parse_line(&words, &self.shared) {
+            Ok(parsed) => parsed,
+            Err(refused) => return as_flow(refused.report()),
+        };
+        if matches!(*command, Command::Exit) {
+            return Ok(Flow::Leave);
+        }
+        as_flow(self.with_flags(&shared, command).await)
+    }
+
+    /// An output for what is said outside of commands.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(&self.shared)
+    }
+
+    async fn with_flags(&self, shared: &Shared, command: Box<Command>) -> u8 {
+        let out = Output::new(shared);
+        let context = Context {
+            daemon: &self.daemon,
+            out: &out,
+            origin: self.origin,
+            timeout: shared.timeout,
+            deadline: OnceCell::new(),
+            goes_on: RefCell::new(None),
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = Box::pin(command.run(&context)) => ended,
+            () = interrupt() => Err(context.left(FailureCode::Cancelled, "interrupted").into()),
+        };
+        match ended {
+            Ok(()) => 0,
+            Err(trouble) => {
+                trouble.report(&out);
+                trouble.status()
+            }
+        }
+    }
+}
+
+fn as_flow(status: u8) -> Result<Flow, u8> {
+    if status == 0 { Ok(Flow::Next) } else { Err(status) }
+}
+
+/// Ends when the user presses Ctrl-C.
+pub(crate) async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the signal ends the process by itself.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a command has at hand.
+pub(crate) struct Context<'a> {
+    daemon: &'a Daemon,
+    pub(crate) out: &'a Output,
+    pub(crate) origin: Origin,
+    timeout: Option<Duration>,
+    /// Set with the first question: a password is typed at leisure.
+    deadline: OnceCell<Instant>,
+    goes_on: RefCell<Option<String>>,
+}
+
+impl Context<'_> {
+    /// Asks what the daemon can answer at once.
+    pub(crate) async fn ask<M: Method>(&self, question: M) -> Result<M::Reply, Failure> {
+        let asked = self.daemon.call(question, |_| ());
+        match tokio::time::timeout(SHORT_QUESTION, self.in_time(asked)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::new(
+                FailureCode::TimedOut,
+                format!("the daemon has not answered for {} s", SHORT_QUESTION.as_secs()),
+            )
+            .hint("is it stopped or overloaded? its log says more")),
+        }
+    }
+
+    /// Asks for something that takes as long as it takes.
+    pub(crate) async fn follow<M: Method>(
+        &self,
+        question: M,
+        progress: impl FnMut(Progress),
+    ) -> Result<M::Reply, Failure> {
+        self.in_time(self.daemon.call(question, progress)).await
+    }
+
+    /// Says what goes on in the daemon, and how to follow it, should the user leave now.
+    pub(crate) fn goes_on(&self, hint: impl Into<String>) {
+        *self.goes_on.borrow_mut() = Some(hint.into());
+    }
+
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let Some(timeout) = self.timeout else { return asked.await };
+        let deadline = *self.deadline.get_or_init(|| Instant::now() + timeout);
+        match tokio::time::timeout_at(deadline, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.left(FailureCode::TimedOut, &format!("not done within {timeout:?}"))),
+        }
+    }
+
+    fn left(&self, code: FailureCode, message: &str) -> Failure {
+        let failure = Failure::new(code, message);
+        match self.goes_on.take() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

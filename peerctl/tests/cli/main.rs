@@ -1,0 +1,13 @@
+//! `peerctl` as a program, against a daemon that says what a test wants it to say: answers that a real one gives rarely or
+//! never. What the real daemons do is tested end to end elsewhere.
+
+mod daemon;
+mod downloads;
+mod failures;
+mod listings;
+mod outputs;
+mod samples;
+mod scripts;
+mod sessions;
+mod terminal;
+mod uploads;

@@ -1,0 +1,182 @@
+//! Answers to choose from.
+
+use proto::Timestamp;
+use proto::control::{
+    ActorStatus, DirectoryState, DirectoryStatus, FileShown, Identity, Request, Source, Started, Status, Transfer,
+    TransferState, Uploaded,
+};
+use proto::directory::{FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
+use proto::ids::{ByteCount, FileId, PeerId, PublicKey, TransferId};
+
+use crate::daemon::{Say, done};
+
+pub(crate) fn moment() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+pub(crate) fn key() -> PublicKey {
+    PublicKey::from_bytes([7; 32])
+}
+
+pub(crate) fn status() -> Status {
+    Status {
+        peer_id: PeerId::of(&key()),
+        name: "peer-1".parse().unwrap(),
+        user: Some("1".parse().unwrap()),
+        directory: DirectoryStatus {
+            url: "http://127.0.0.1:4001".into(),
+            state: DirectoryState::Connected,
+            since: moment(),
+            problem: None,
+        },
+        address: "127.0.0.1:5001".parse().unwrap(),
+        shares: 3,
+        transfers: 1,
+        version: "0.1.0".into(),
+        started_at: moment(),
+        download_dir: "/home/1/downloads".into(),
+        actors: vec![ActorStatus { name: "heartbeat".into(), restarts: 2 }],
+    }
+}
+
+pub(crate) fn logged_out() -> Status {
+    let status = status();
+    Status { user: None, directory: DirectoryStatus { state: DirectoryState::LoggedOut, ..status.directory }, ..status }
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity {
+        user: "1".parse().unwrap(),
+        role: Role::User,
+        expires_at: moment(),
+        peer_id: PeerId::of(&key()),
+        peer: "peer-1".parse().unwrap(),
+    }
+}
+
+pub(crate) fn peer(name: &str, state: PeerState) -> Peer {
+    Peer {
+        peer_id: PeerId::of(&key()),
+        name: name.parse().unwrap(),
+        user: "1".parse().unwrap(),
+        address: "127.0.0.1:5001".parse().unwrap(),
+        state,
+        files: 3,
+        last_seen: moment(),
+        key: key(),
+        version: "0.1.0".into(),
+    }
+}
+
+pub(crate) fn file(name: &str, size: u64, up: u64) -> FileEntry {
+    FileEntry {
+        file_id: FileId::of(name.as_bytes()),
+        name: name.parse().unwrap(),
+        size: ByteCount::new(size),
+        holders: 3,
+        holders_up: up,
+        simulated: false,
+        url: None,
+    }
+}
+
+pub(crate) fn page<T>(items: Vec<T>) -> Page<T> {
+    Page { items, next: None }
+}
+
+pub(crate) fn shown(name: &str) -> FileShown {
+    let entry = file(name, 1000, 1);
+    let holder = |name: &str, state, holding| Holder {
+        peer_id: PeerId::of(&key()),
+        name: name.parse().unwrap(),
+        user: "1".parse().unwrap(),
+        address: "127.0.0.1:5001".parse().unwrap(),
+        state,
+        holding,
+    };
+    FileShown {
+        file: FileDetail { names: vec![entry.name.clone(), "other".parse().unwrap()], entry },
+        holders_list: vec![
+            holder("peer-1", PeerState::Up, HoldingState::Complete),
+            holder("peer-2", PeerState::Down, HoldingState::Partial),
+        ],
+    }
+}
+
+pub(crate) fn uploaded(name: &str) -> Uploaded {
+    Uploaded {
+        file_id: FileId::of(name.as_bytes()),
+        name: name.parse().unwrap(),
+        size: ByteCount::new(1000),
+        simulated: false,
+        announced: true,
+    }
+}
+
+pub(crate) fn started(number: u64, name: &str) -> Started {
+    Started {
+        transfer_id: TransferId(number),
+        file_id: FileId::of(name.as_bytes()),
+        name: name.parse().unwrap(),
+        size: ByteCount::new(1000),
+        path: format!("/downloads/{name}").into(),
+        joined: false,
+    }
+}
+
+pub(crate) fn transfer(number: u64, name: &str, state: TransferState) -> Transfer {
+    let done = state == TransferState::Done;
+    let source = Source {
+        peer: "peer-1".parse().unwrap(),
+        peer_id: PeerId::of(&key()),
+        bytes: ByteCount::new(1000),
+        banned: None,
+    };
+    Transfer {
+        transfer_id: TransferId(number),
+        file_id: FileId::of(name.as_bytes()),
+        name: name.parse().unwrap(),
+        size: ByteCount::new(1000),
+        path: format!("/downloads/{name}").into(),
+        state,
+        reason: None,
+        failure: None,
+        bytes: ByteCount::new(if done { 1000 } else { 250 }),
+        rate: 2000.0,
+        seconds: 0.5,
+        verified: done,
+        simulated: false,
+        sources: vec![source],
+    }
+}
+
+/// What a healthy daemon answers.
+pub(crate) fn healthy(request: &Request) -> Vec<Say> {
+    match request {
+        Request::GetStatus(_) => done(&status()),
+        Request::Login(_) | Request::WhoAmI(_) => done(&identity()),
+        Request::Logout(_) | Request::Crash(_) => done(&proto::control::Done {}),
+        Request::ListPeers(_) => done(&page(vec![peer("peer-1", PeerState::Up), peer("peer-2", PeerState::Down)])),
+        Request::ShowPeer(_) => done(&peer("peer-1", PeerState::Up)),
+        Request::ListFiles(_) => done(&page(files())),
+        Request::ShowFile(_) => done(&shown("a file")),
+        Request::Upload(upload) => {
+            let own = || upload.path.file_name().unwrap().to_str().unwrap();
+            done(&uploaded(upload.name.as_ref().map_or_else(own, |name| name.as_str())))
+        }
+        Request::Unshare(unshare) => {
+            let Uploaded { file_id, name, .. } = uploaded(&unshare.file);
+            done(&proto::control::Unshared { file_id, name })
+        }
+        Request::Download(download) => done(&started(7, &download.file)),
+        Request::Wait(wait) => done(&transfer(wait.transfer_id.0, "a", TransferState::Done)),
+        Request::ListTransfers(_) => done(&proto::control::Transfers {
+            items: vec![transfer(7, "a", TransferState::Running), transfer(8, "b", TransferState::Done)],
+        }),
+        Request::Cancel(cancel) => done(&transfer(cancel.transfer_id.0, "a", TransferState::Cancelled)),
+    }
+}
+
+pub(crate) fn files() -> Vec<FileEntry> {
+    vec![file("a rather long name of a file that is shared.iso", 700 << 20, 2), file("日本語", 1, 0)]
+}

@@ -1,0 +1,312 @@
+//! What can be set, where it comes from, and what it means: flag before environment before file before default.
+//!
+//! [`Settings`] is one struct that clap fills from flags and environment and serde from the file; [`Config`] is the
+//! result, complete and checked, and the only thing the rest of the daemon sees.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use proto::ids::{PeerAddress, PeerName, UserName};
+use proto::settings;
+use serde::Deserialize;
+
+/// Port of the first peer, as in the original.
+const USUAL_PORT: u16 = 5001;
+const USUAL_DIRECTORY: &str = "http://127.0.0.1:4001";
+
+/// What may be said by flag, by environment or in the file, under one name.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// Name that this peer goes by [default: the host's name]
+    #[arg(long, env = "PEERD_NAME")]
+    pub name: Option<PeerName>,
+    /// Where the directory is [default: `http://127.0.0.1:4001`]
+    #[arg(long, env = "PEERD_DIRECTORY", value_name = "URL")]
+    pub directory: Option<String>,
+    /// Where to listen for other peers [default: 0.0.0.0:5001]
+    #[arg(long, env = "PEERD_LISTEN", value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where other peers reach this one [default: --listen, or the host's name for 0.0.0.0]
+    #[arg(long, env = "PEERD_ADVERTISE", value_name = "HOST:PORT")]
+    pub advertise: Option<PeerAddress>,
+    /// Folder for the key, the shares and unfinished downloads
+    #[arg(long, env = "PEERD_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Control socket that peerctl talks to
+    #[arg(long, env = "PEERD_SOCKET", value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Group that may use the control socket; without one, its owner alone may
+    #[arg(long, env = "PEERD_SOCKET_GROUP", value_name = "GROUP")]
+    pub socket_group: Option<String>,
+    /// Folder for downloads that name no other place
+    #[arg(long, env = "PEERD_DOWNLOAD_DIR", value_name = "DIR")]
+    pub download_dir: Option<PathBuf>,
+    /// Share everything under this path, and let other users of the socket share from it (may be repeated)
+    #[arg(long, env = "PEERD_SHARE", value_name = "PATH", value_delimiter = ':')]
+    #[serde(rename = "share")]
+    pub share: Vec<PathBuf>,
+    /// Log in as this user at start
+    #[arg(long, env = "PEERD_USER", requires = "password_file")]
+    pub user: Option<UserName>,
+    /// File with the password of --user
+    #[arg(long, env = "PEERD_PASSWORD_FILE", value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Allow a directory off this machine without TLS
+    #[arg(long, env = "PEERD_INSECURE_HTTP", num_args = 0..=1, default_missing_value = "true")]
+    pub insecure_http: Option<bool>,
+    /// How log lines look [default: text]
+    #[arg(long, env = "PEERD_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: a level, or a filter such as peerd=debug [default: info]
+    #[arg(long, env = "PEERD_LOG_LEVEL", value_name = "FILTER")]
+    pub log_level: Option<String>,
+    /// Allow `crash` on the control socket, for tests of the supervision
+    #[arg(long, env = "PEERD_FAULT_INJECTION", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    pub fault_injection: Option<bool>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What the daemon runs with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name that this peer goes by.
+    pub name: PeerName,
+    /// Base URL of the directory, without a slash at the end.
+    pub directory: String,
+    /// Where to listen for other peers.
+    pub listen: SocketAddr,
+    /// Where other peers reach this one; port 0 stands for the one that [`Config::listen`] gets.
+    pub advertise: Option<PeerAddress>,
+    /// Folder for the key, the shares and unfinished downloads.
+    pub state_dir: PathBuf,
+    /// Control socket.
+    pub socket: PathBuf,
+    /// Group that may use it.
+    pub socket_group: Option<String>,
+    /// Folder for downloads that name no other place.
+    pub download_dir: PathBuf,
+    /// Roots that are shared.
+    pub share: Vec<PathBuf>,
+    /// Who logs in at start, with which password file.
+    pub login: Option<(UserName, PathBuf)>,
+    /// Whether tests may make actors panic.
+    pub fault_injection: bool,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_level: String,
+}
+
+/// Why the daemon cannot run with what it was given: one line per fault.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] settings::BadSettings),
+    /// A setting, or two that do not go together.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl Config {
+    /// Puts flags and environment over the file, and defaults under both.
+    ///
+    /// # Errors
+    /// Everything wrong with the file at once, or the first setting that makes no sense.
+    pub fn resolve(given: Settings, file: Option<&Path>) -> Result<Self, BadConfig> {
+        let file = file.map(settings::read::<Settings>).transpose()?.unwrap_or_default();
+        Self::complete(given.over(file))
+    }
+
+    fn complete(settings: Settings) -> Result<Self, BadConfig> {
+        let bad = |what: String| Err(BadConfig::Setting(what));
+        let state_dir = settings.state_dir.or_else(default_state_dir);
+        let Some(state_dir) = state_dir else {
+            return bad("no state folder: set --state-dir, $STATE_DIRECTORY or $HOME".into());
+        };
+        let login = match (settings.user, settings.password_file) {
+            (Some(user), Some(file)) => Some((user, file)),
+            (None, None) => None,
+            (Some(_), None) => return bad("`user` needs `password-file`".into()),
+            (None, Some(_)) => return bad("`password-file` needs `user`".into()),
+        };
+        let name = match settings.name {
+            Some(name) => name,
+            None => host_name().parse().map_err(|why| BadConfig::Setting(format!("{why}; set --name")))?,
+        };
+        let directory = settings.directory.unwrap_or_else(|| USUAL_DIRECTORY.into());
+        check_directory(&directory, settings.insecure_http.unwrap_or(false))?;
+        Ok(Self {
+            name,
+            directory: directory.trim_end_matches('/').to_owned(),
+            listen: settings.listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], USUAL_PORT))),
+            advertise: settings.advertise,
+            socket: settings.socket.unwrap_or_else(default_socket),
+            socket_group: settings.socket_group,
+            download_dir: absolute(&settings.download_dir.unwrap_or_else(|| default_download_dir(&state_dir)))?,
+            share: settings.share.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
+            state_dir: absolute(&state_dir)?,
+            login,
+            fault_injection: settings.fault_injection.unwrap_or(false),
+            log_format: settings.log_format.unwrap_or_default(),
+            log_level: settings.log_level.unwrap_or_else(|| "info".into()),
+        })
+    }
+
+    /// The address that other peers are told, now that the port is known.
+    ///
+    /// # Errors
+    /// The host's name does not make an address; `--advertise` does.
+    pub fn advertised(&self, listening: SocketAddr) -> Result<PeerAddress, BadConfig> {
+        if let Some(address) = &self.advertise {
+            return Ok(address.clone());
+        }
+        let address = if listening.ip().is_unspecified() {
+            format!("{}:{}", host_name(), listening.port())
+        } else {
+            listening.to_string()
+        };
+        address.parse().map_err(|why| BadConfig::Setting(format!("{why}; set --advertise")))
+    }
+}
+
+impl Settings {
+    /// These where they are set, the others elsewhere.
+    fn over(self, under: Self) -> Self {
+        Self {
+            name: self.name.or(under.name),
+            directory: self.directory.or(under.directory),
+            listen: self.listen.or(under.listen),
+            advertise: self.advertise.or(under.advertise),
+            state_dir: self.state_dir.or(under.state_dir),
+            socket: self.socket.or(under.socket),
+            socket_group: self.socket_group.or(under.socket_group),
+            download_dir: self.download_dir.or(under.download_dir),
+            share: if self.share.is_empty() { under.share } else { self.share },
+            user: self.user.or(under.user),
+            password_file: self.password_file.or(under.password_file),
+            insecure_http: self.insecure_http.or(under.insecure_http),
+            log_format: self.log_format.or(under.log_format),
+            log_level: self.log_level.or(under.log_level),
+            fault_injection: self.fault_injection.or(under.fault_injection),
+        }
+    }
+}
+
+/// Passwords and tokens go to the directory, so plain HTTP is for this machine alone unless somebody says otherwise.
+fn check_directory(url: &str, insecure: bool) -> Result<(), BadConfig> {
+    let bad = |why: &str| Err(BadConfig::Setting(format!("`directory`: `{}` {why}", url.escape_debug())));
+    let Ok(parsed) = reqwest::Url::parse(url) else { return bad("is not a URL such as http://127.0.0.1:4001") };
+    let Some(host) = parsed.host_str() else { return bad("names no host") };
+    match parsed.scheme() {
+        "https" => Ok(()),
+        "http" if insecure || is_loopback(host) => Ok(()),
+        "http" => bad(
+            "is plain HTTP to another machine, which shows passwords to the network: use https, or allow it with --insecure-http",
+        ),
+        _ => bad("is neither http nor https"),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || plain.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Under systemd the folder of the unit, else the user's (XDG base directories).
+fn default_state_dir() -> Option<PathBuf> {
+    env_path("STATE_DIRECTORY")
+        .or_else(|| env_path("XDG_STATE_HOME").map(|home| home.join("enjambre/peerd")))
+        .or_else(|| env_path("HOME").map(|home| home.join(".local/state/enjambre/peerd")))
+}
+
+fn default_socket() -> PathBuf {
+    env_path("PEERCTL_SOCKET")
+        .or_else(|| env_path("RUNTIME_DIRECTORY").map(|folder| folder.join("peerd.sock")))
+        .or_else(|| env_path("XDG_RUNTIME_DIR").map(|folder| folder.join("enjambre/peerd.sock")))
+        .unwrap_or_else(|| "/run/enjambre/peerd.sock".into())
+}
+
+fn default_download_dir(state_dir: &Path) -> PathBuf {
+    if env_path("STATE_DIRECTORY").is_some() {
+        return state_dir.join("downloads");
+    }
+    env_path("XDG_DOWNLOAD_DIR")
+        .or_else(|| env_path("HOME").map(|home| home.join("Downloads")))
+        .unwrap_or_else(|| state_dir.join("downloads"))
+}
+
+fn env_path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, BadConfig> {
+    std::path::absolute(path).map_err(|error| BadConfig::Setting(format!("{}: {error}", path.display())))
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minimal() -> Settings {
+        Settings { name: Some("a".parse().unwrap()), state_dir: Some("/s".into()), ..Settings::default() }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file: Settings = toml_like(r#"{"name":"from-file","listen":"127.0.0.1:7"}"#);
+        let config = Config::complete(minimal().over(file)).unwrap();
+        assert_eq!((config.name.as_str(), config.listen.port()), ("a", 7));
+        assert_eq!(config.directory, USUAL_DIRECTORY);
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for (url, ok) in [
+            ("http://127.0.0.1:4001", true),
+            ("http://localhost:4001/", true),
+            ("http://[::1]:1", true),
+            ("https://directory.example", true),
+            ("http://directory.example", false),
+            ("http://10.0.0.1:4001", false),
+            ("ftp://127.0.0.1", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(check_directory(url, false).is_ok(), ok, "{url}");
+        }
+        assert!(check_directory("http://10.0.0.1:4001", true).is_ok());
+    }
+
+    #[test]
+    fn a_user_needs_a_password_file() {
+        let settings = Settings { user: Some("u".parse().unwrap()), ..minimal() };
+        assert!(Config::complete(settings).unwrap_err().to_string().contains("password-file"));
+    }
+
+    #[test]
+    fn advertised_is_what_was_bound() {
+        let config = Config::complete(minimal()).unwrap();
+        assert_eq!(config.advertised("127.0.0.1:9".parse().unwrap()).unwrap().as_str(), "127.0.0.1:9");
+        let anywhere = config.advertised("0.0.0.0:9".parse().unwrap()).unwrap();
+        assert!(anywhere.as_str().ends_with(":9") && !anywhere.as_str().starts_with("0.0.0.0"), "{anywhere}");
+    }
+
+    fn toml_like(json: &str) -> Settings {
+        serde_json::from_str(json).unwrap()
+    }
+}

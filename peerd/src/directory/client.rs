@@ -1,0 +1,226 @@
+//! The directory's REST interface, called. One struct, no state but the connection pool; the token is an argument.
+
+use std::time::Duration;
+
+use proto::directory::{
+    CurrentSession, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease, LoginRequest, Page, PatchFiles,
+    PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
+};
+use proto::ids::{FileId, PeerId};
+use proto::secret::Secret;
+use reqwest::{Method, RequestBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longest wait for an answer. Passwords take the directory tens of milliseconds each, and may queue.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// The directory at one URL.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClientError {
+    /// It does not answer, or has no time now. Worth trying again.
+    #[error("{why}")]
+    NoAnswer {
+        /// What the network or the directory said.
+        why: String,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It said no.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
+    /// It answered something else than this interface.
+    #[error("the answer is not that of a directory: {0}")]
+    Nonsense(String),
+}
+
+impl ClientError {
+    /// The kind of a refusal.
+    pub fn code(&self) -> Option<ProblemCode> {
+        match self {
+            Self::Refused(problem) => Some(problem.code),
+            _ => None,
+        }
+    }
+}
+
+/// Which files to list. Empty fields do not restrict.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FileQuery {
+    /// Part of the name, in either case.
+    pub q: Option<String>,
+    /// Exact name.
+    pub name: Option<String>,
+    /// Shared by a peer of this user; goes with `name`.
+    pub user: Option<String>,
+    /// First hex digits of the id.
+    pub prefix: Option<String>,
+    /// From the page before.
+    pub cursor: Option<String>,
+    /// Entries of the page.
+    pub limit: Option<u32>,
+}
+
+/// Which peers to list. Empty fields do not restrict.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PeerQuery {
+    /// `up` or `down`.
+    pub state: Option<&'static str>,
+    /// Exact name.
+    pub name: Option<String>,
+    /// First digits of the id.
+    pub prefix: Option<String>,
+    /// From the page before.
+    pub cursor: Option<String>,
+    /// Entries of the page.
+    pub limit: Option<u32>,
+}
+
+type Answer<T> = Result<T, ClientError>;
+
+impl Client {
+    /// For the directory at that URL.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("peerd/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, base: base.to_owned() })
+    }
+
+    /// Logs in.
+    pub async fn log_in(&self, request: &LoginRequest) -> Answer<Session> {
+        read(self.call(Method::POST, "sessions", None).json(request)).await
+    }
+
+    /// Ends the session.
+    pub async fn log_out(&self, token: &Secret) -> Answer<()> {
+        send(self.call(Method::DELETE, "sessions/current", Some(token))).await.map(drop)
+    }
+
+    /// Whose session it is.
+    pub async fn session(&self, token: &Secret) -> Answer<CurrentSession> {
+        read(self.call(Method::GET, "sessions/current", Some(token))).await
+    }
+
+    /// A nonce to sign.
+    pub async fn challenge(&self, token: &Secret) -> Answer<IssuedChallenge> {
+        read(self.call(Method::POST, "peers/challenge", Some(token))).await
+    }
+
+    /// Registers a peer.
+    pub async fn register(&self, token: &Secret, id: PeerId, body: &RegisterPeer) -> Answer<Lease> {
+        read(self.call(Method::PUT, &format!("peers/{id}"), Some(token)).json(body)).await
+    }
+
+    /// Says that a peer is up.
+    pub async fn heartbeat(&self, token: &Secret, id: PeerId, body: &Heartbeat) -> Answer<Lease> {
+        read(self.call(Method::POST, &format!("peers/{id}/heartbeat"), Some(token)).json(body)).await
+    }
+
+    /// Says that a peer is going down.
+    pub async fn deregister(&self, token: &Secret, id: PeerId) -> Answer<()> {
+        send(self.call(Method::DELETE, &format!("peers/{id}"), Some(token))).await.map(drop)
+    }
+
+    /// A page of peers.
+    pub async fn peers(&self, token: &Secret, query: &PeerQuery) -> Answer<Page<Peer>> {
+        read(self.call(Method::GET, "peers", Some(token)).query(query)).await
+    }
+
+    /// One peer.
+    pub async fn peer(&self, token: &Secret, id: PeerId) -> Answer<Peer> {
+        read(self.call(Method::GET, &format!("peers/{id}"), Some(token))).await
+    }
+
+    /// A page of what a peer holds.
+    pub async fn peer_files(&self, token: &Secret, id: PeerId, query: &FileQuery) -> Answer<Page<FileEntry>> {
+        read(self.call(Method::GET, &format!("peers/{id}/files"), Some(token)).query(query)).await
+    }
+
+    /// Announces and withdraws.
+    pub async fn patch_files(&self, token: &Secret, id: PeerId, body: &PatchFiles) -> Answer<PatchedFiles> {
+        read(self.call(Method::PATCH, &format!("peers/{id}/files"), Some(token)).json(body)).await
+    }
+
+    /// A page of files.
+    pub async fn files(&self, token: &Secret, query: &FileQuery) -> Answer<Page<FileEntry>> {
+        read(self.call(Method::GET, "files", Some(token)).query(query)).await
+    }
+
+    /// One file.
+    pub async fn file(&self, token: &Secret, id: FileId) -> Answer<FileDetail> {
+        read(self.call(Method::GET, &format!("files/{id}"), Some(token))).await
+    }
+
+    /// A random sample of a file's holders.
+    pub async fn holders(&self, token: &Secret, id: FileId, partial: bool, limit: u32) -> Answer<Holders> {
+        let call = self.call(Method::GET, &format!("files/{id}/holders"), Some(token));
+        read(call.query(&[("partial", partial.to_string()), ("limit", limit.to_string())])).await
+    }
+
+    fn call(&self, method: Method, path: &str, token: Option<&Secret>) -> RequestBuilder {
+        let call = self.http.request(method, format!("{}/api/v1/{path}", self.base));
+        match token {
+            Some(token) => call.bearer_auth(token.expose()),
+            None => call,
+        }
+    }
+}
+
+async fn read<T: DeserializeOwned>(call: RequestBuilder) -> Answer<T> {
+    let body = send(call).await?;
+    serde_json::from_slice(&body).map_err(|error| ClientError::Nonsense(error.to_string()))
+}
+
+async fn send(call: RequestBuilder) -> Answer<Vec<u8>> {
+    let no_answer = |error: reqwest::Error| ClientError::NoAnswer { why: root_cause(&error), retry_after: None };
+    let response = call.send().await.map_err(no_answer)?;
+    let status = response.status();
+    let retry_after = retry_after(&response);
+    let body = response.bytes().await.map_err(no_answer)?;
+    if status.is_success() {
+        return Ok(body.into());
+    }
+    let problem: Option<Problem> = serde_json::from_slice(&body).ok();
+    Err(match (status.as_u16(), problem) {
+        (429 | 500..=599, problem) => {
+            let why = problem.map_or_else(|| format!("it answered {status}"), |problem| problem.detail);
+            ClientError::NoAnswer { why, retry_after }
+        }
+        (_, Some(problem)) => ClientError::Refused(Box::new(problem)),
+        (_, None) => ClientError::Nonsense(format!("status {status} without a reason")),
+    })
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3; the form with a date is not used by directories).
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds = response.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The innermost reason: "connection refused" tells more than "error sending request".
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

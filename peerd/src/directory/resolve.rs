@@ -1,0 +1,94 @@
+//! What a word means: a file by id, exact name, `USER/NAME` or prefix of an id; a peer by id, name or prefix of an id.
+//! A word that could mean two things is refused with both, never guessed.
+
+use std::collections::BTreeMap;
+
+use proto::directory::{FileEntry, Peer, ProblemCode};
+use proto::ids::{FileId, PeerId};
+use proto::secret::Secret;
+
+use super::client::{Client, ClientError, FileQuery, PeerQuery};
+
+/// Digits of an id that are taken as a prefix, at the least.
+pub const SHORTEST_PREFIX: usize = 6;
+/// Candidates that are worth listing.
+const CANDIDATES: u32 = 20;
+
+/// Why a word names nothing usable.
+#[derive(Debug, thiserror::Error)]
+pub enum Unresolved {
+    /// Nothing of that name.
+    #[error("nothing is called that")]
+    Nothing,
+    /// More than one thing; how to say which.
+    #[error("it could mean more than one thing")]
+    Ambiguous(Vec<String>),
+    /// The directory could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// The file that a word means.
+pub async fn file(client: &Client, token: &Secret, word: &str) -> Result<FileEntry, Unresolved> {
+    if let Ok(id) = word.parse::<FileId>() {
+        return match client.file(token, id).await {
+            Ok(detail) => Ok(detail.entry),
+            Err(error) if error.code() == Some(ProblemCode::NotFound) => Err(Unresolved::Nothing),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let mut queries = vec![FileQuery { name: Some(word.into()), ..FileQuery::default() }];
+    if let Some((user, name)) = word.split_once('/') {
+        queries = vec![FileQuery { user: Some(user.into()), name: Some(name.into()), ..FileQuery::default() }];
+    } else if is_prefix(word, |c| c.is_ascii_hexdigit()) {
+        queries.push(FileQuery { prefix: Some(word.to_ascii_lowercase()), ..FileQuery::default() });
+    }
+    for query in queries {
+        let page = client.files(token, &FileQuery { limit: Some(CANDIDATES), ..query }).await?;
+        // One content under two names is one file.
+        let different: BTreeMap<_, _> = page.items.into_iter().map(|entry| (entry.file_id, entry)).collect();
+        match different.len() {
+            0 => {}
+            1 => return different.into_values().next().ok_or(Unresolved::Nothing),
+            _ => return Err(Unresolved::Ambiguous(different.values().map(describe_file).collect())),
+        }
+    }
+    Err(Unresolved::Nothing)
+}
+
+/// The peer that a word means.
+pub async fn peer(client: &Client, token: &Secret, word: &str) -> Result<Peer, Unresolved> {
+    if let Ok(id) = word.parse::<PeerId>() {
+        return match client.peer(token, id).await {
+            Err(error) if matches!(error.code(), Some(ProblemCode::NotFound | ProblemCode::NotRegistered)) => {
+                Err(Unresolved::Nothing)
+            }
+            other => Ok(other?),
+        };
+    }
+    let mut queries = vec![PeerQuery { name: Some(word.into()), ..PeerQuery::default() }];
+    if is_prefix(word, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '2'..='7')) {
+        queries.push(PeerQuery { prefix: Some(word.to_ascii_lowercase()), ..PeerQuery::default() });
+    }
+    for query in queries {
+        let page = client.peers(token, &PeerQuery { limit: Some(CANDIDATES), ..query }).await?;
+        match page.items.as_slice() {
+            [] => {}
+            [one] => return Ok(one.clone()),
+            more => return Err(Unresolved::Ambiguous(more.iter().map(describe_peer).collect())),
+        }
+    }
+    Err(Unresolved::Nothing)
+}
+
+fn is_prefix(word: &str, digit: impl Fn(char) -> bool) -> bool {
+    word.len() >= SHORTEST_PREFIX && word.chars().all(digit)
+}
+
+fn describe_file(entry: &FileEntry) -> String {
+    format!("{}  {}  {}", entry.file_id, entry.size, entry.name.displayable())
+}
+
+fn describe_peer(peer: &Peer) -> String {
+    format!("{}  {}  {}", peer.peer_id, peer.name, peer.user)
+}

@@ -1,0 +1,142 @@
+//! `peerd`: shares files of this machine and fetches those of others.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use peerd::config::{BadConfig, Config, Settings};
+use peerd::store::layout::StateDir;
+use peerd::{node, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit status of a bad configuration (`EX_CONFIG` of sysexits.h).
+const BAD_CONFIG: u8 = 78;
+
+/// The peer daemon of Enjambre: shares files, and downloads them from other peers, every piece checked.
+#[derive(Parser)]
+#[command(name = "peerd", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Run the daemon (also without a command)
+    Run(Run),
+    /// Print this peer's id, making its key if there is none
+    Id(Run),
+    /// Look at the configuration without running anything
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(clap::Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with it; exit 0 if nothing is
+    Check(Run),
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// Configuration file (TOML); the same names as the flags
+    #[arg(long, env = "PEERD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Run {
+    fn resolve(self) -> Result<Config, BadConfig> {
+        Config::resolve(self.settings, self.config.as_deref())
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => run(cli.run),
+        Some(Command::Run(args)) => run(args),
+        Some(Command::Id(args)) => id(args),
+        Some(Command::Config(ConfigCommand::Check(args))) => match args.resolve() {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => bad_config(&error),
+        },
+    }
+}
+
+fn run(args: Run) -> ExitCode {
+    let config = match args.resolve() {
+        Ok(config) => config,
+        Err(error) => return bad_config(&error),
+    };
+    telemetry::start(&config);
+    // One cryptography for all of TLS. Fails only where one was installed before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
+    };
+    let result = runtime.block_on(serve(config));
+    // A hash of a huge file may be under way on a blocking thread; nothing is lost by not waiting for it.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => failed(&reason),
+    }
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
+    let (directory, socket, logs_in) = (config.directory.clone(), config.socket.clone(), config.login.is_some());
+    let running = node::start(config).await.map_err(|error| error.to_string())?;
+    tracing::info!(address = %running.address, socket = %socket.display(), directory, "ready");
+    if std::io::stderr().is_terminal() && !logs_in {
+        eprintln!("peerd is ready. Next: peerctl --socket {} login", socket.display());
+    }
+    running
+        .until(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping");
+        })
+        .await
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
+    signal(kind).map_err(|error| format!("signals cannot be handled: {error}"))
+}
+
+fn id(args: Run) -> ExitCode {
+    let config = match args.resolve() {
+        Ok(config) => config,
+        Err(error) => return bad_config(&error),
+    };
+    let key = StateDir::key(&config.state_dir);
+    let made = std::fs::create_dir_all(&config.state_dir).map_err(|error| error.to_string());
+    let identity = made.and_then(|()| transport::Identity::load_or_create(&key).map_err(|error| error.to_string()));
+    match identity {
+        Ok(identity) => {
+            println!("{}", identity.peer_id().grouped());
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn bad_config(error: &BadConfig) -> ExitCode {
+    for line in error.to_string().lines() {
+        eprintln!("peerd: {line}");
+    }
+    ExitCode::from(BAD_CONFIG)
+}
+
+fn failed(reason: &str) -> ExitCode {
+    eprintln!("peerd: {reason}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,93 @@
+//! Serves other peers over gRPC. It reads the catalog's snapshot and the store, and asks no actor for anything; only when
+//! content no longer hashes does it tell the shares actor.
+//!
+//! The listening socket outlives the actor: a restart goes on accepting where the last incarnation stopped, and callers
+//! that came in between wait in the backlog. A failure cuts the streams that were open.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::peer::peer_server::PeerServer;
+use proto::peer::transfer_server::TransferServer;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::service::Routes;
+use transport::{Identity, Limits};
+
+pub mod limits;
+mod service;
+
+pub use service::Service;
+
+/// Longest wait for open streams when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The gRPC server actor.
+pub struct Server;
+
+/// What it hears.
+pub enum Msg {
+    /// The accept loop has ended although nobody asked it to.
+    Ended,
+    /// Panic, for tests of the supervision.
+    Crash,
+}
+
+/// What it is started with.
+pub struct Args {
+    /// Bound already, so that a port in use is found before anything else starts.
+    pub listener: Arc<TcpListener>,
+    /// Proves who we are.
+    pub identity: Identity,
+    /// Answers.
+    pub service: Service,
+}
+
+/// What it knows.
+pub struct State {
+    /// Ends accept loop and streams, also when this state is dropped by a panic.
+    closing: Option<DropGuard>,
+    task: JoinHandle<()>,
+}
+
+impl Actor for Server {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let listener = tokio::net::TcpListener::from_std(args.listener.try_clone()?)?;
+        let closing = CancellationToken::new();
+        let service = args.service.until(closing.clone());
+        let (health, healthy) = tonic_health::server::health_reporter();
+        health.set_serving::<TransferServer<Service>>().await;
+        let routes = Routes::new(healthy)
+            .add_service(PeerServer::new(service.clone()))
+            .add_service(TransferServer::new(service))
+            .prepare();
+        let tls = Arc::new(transport::server_config(&args.identity));
+        let limits = Limits { drain: DRAIN, ..limits::connections() };
+        let shutdown = closing.clone();
+        let task = tokio::spawn(async move {
+            let drained = transport::serve(listener, Some(tls), routes, limits, shutdown).await;
+            tracing::debug!(cut = drained.cut, "the gRPC server has ended");
+            let _ = me.cast(Msg::Ended);
+        });
+        Ok(State { closing: Some(closing.drop_guard()), task })
+    }
+
+    async fn handle(&self, _: ActorRef<Msg>, message: Msg, _: &mut State) -> Result<(), ActorProcessingErr> {
+        match message {
+            Msg::Ended => Err("the gRPC server has ended by itself".into()),
+            Msg::Crash => panic!("crash was asked for"),
+        }
+    }
+
+    async fn post_stop(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.closing = None;
+        let _ = tokio::time::timeout(DRAIN + Duration::from_secs(1), &mut state.task).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! The core and the links it speaks through: hands facts in, carries outputs out, keeps the timer. What concerns the
+//! download as a whole comes back as [`Event`]s.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use proto::directory::Holder;
+use proto::ids::{ByteCount, PeerId};
+use ractor::ActorRef;
+use swarm::{BanReason, Bitfield, Config, Core, Geometry, Input, Moment, Output, PeerKey, Piece, Progress};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Msg;
+use crate::transfers::link::{Fact, Link, Shared};
+
+/// What concerns the download as a whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A peer gave a piece.
+    Gained(PeerId, ByteCount),
+    /// A peer is not asked any more.
+    Banned(PeerId, String),
+    /// A conversation is over.
+    Left(PeerId, String),
+    /// Nobody has what is missing.
+    Stalled,
+    /// Somebody has, again.
+    Unstalled,
+    /// Everything is stored.
+    Done,
+}
+
+/// The running part of a download.
+pub(super) struct Swarming {
+    core: Core,
+    links: BTreeMap<PeerKey, (PeerId, Link)>,
+    shared: Shared,
+    next_key: u32,
+    epoch: Instant,
+    timer: Option<(Moment, AbortOnDropHandle<()>)>,
+    me: ActorRef<Msg>,
+}
+
+impl Swarming {
+    /// Begins with what is stored already.
+    pub(super) fn new(shared: Shared, stored: Bitfield, me: ActorRef<Msg>) -> Self {
+        let cut = shared.manifest.geometry();
+        let geometry = Geometry::new(cut.size().as_u64(), cut.piece_size()).expect("both cut alike");
+        let core = Core::new(geometry, stored, Config::default(), rand::random(), Moment::default());
+        Self { core, links: BTreeMap::new(), shared, next_key: 0, epoch: Instant::now(), timer: None, me }
+    }
+
+    /// What every link works with.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        self.core.progress()
+    }
+
+    /// Whether there is a conversation with a peer.
+    pub(super) fn is_linked(&self, peer: PeerId) -> bool {
+        self.links.values().any(|(id, _)| *id == peer)
+    }
+
+    /// Number of conversations.
+    pub(super) fn links(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Begins a conversation.
+    pub(super) fn open(&mut self, holder: Holder) {
+        let key = PeerKey(self.next_key);
+        self.next_key += 1;
+        let (peer, me) = (holder.peer_id, self.me.clone());
+        let report = move |key, fact| {
+            let _ = me.cast(Msg::Link(key, fact));
+        };
+        self.links.insert(key, (peer, Link::open(key, holder, self.shared.clone(), report)));
+    }
+
+    /// A link reported something. Links that are gone may still have something to say; it is no longer of interest,
+    /// except that a piece was written.
+    pub(super) fn fact(&mut self, key: PeerKey, fact: Fact) -> Vec<Event> {
+        let Some(peer) = self.links.get(&key).map(|(peer, _)| *peer) else {
+            return match fact {
+                Fact::Stored(piece) => self.take(Input::PieceStored { peer: key, piece }),
+                _ => Vec::new(),
+            };
+        };
+        let mut events = Vec::new();
+        let input = match fact {
+            Fact::Joined(have) => Input::PeerJoined { peer: key, have },
+            Fact::Gained(pieces) => Input::PeerGained { peer: key, pieces },
+            Fact::Begun(piece) => Input::PieceBegun { peer: key, piece },
+            Fact::Stored(piece) => {
+                if !self.core.stored().get(piece) {
+                    let length = self.shared.manifest.geometry().len(piece.0);
+                    events.push(Event::Gained(peer, ByteCount::new(u64::from(length))));
+                }
+                Input::PieceStored { peer: key, piece }
+            }
+            Fact::Rejected(piece) => Input::PieceRejected { peer: key, piece },
+            Fact::Failed(piece, failure) => Input::RequestFailed { peer: key, piece, failure },
+            Fact::NotWritten(piece, _) => Input::RequestFailed { peer: key, piece, failure: swarm::Failure::Lost },
+            Fact::Left(why) => {
+                self.links.remove(&key);
+                events.push(Event::Left(peer, why));
+                Input::PeerLeft { peer: key }
+            }
+        };
+        events.extend(self.take(input));
+        events
+    }
+
+    /// The core's timer has run out.
+    pub(super) fn due(&mut self) -> Vec<Event> {
+        self.timer = None;
+        let now = self.now();
+        self.core.handle_timeout(now);
+        self.drain()
+    }
+
+    /// Hands the core an input and carries out what follows.
+    pub(super) fn take(&mut self, input: Input) -> Vec<Event> {
+        let now = self.now();
+        self.core.handle(input, now);
+        self.drain()
+    }
+
+    /// Carries out what the core wants, also right after the beginning.
+    pub(super) fn drain(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Request { peer, piece } => self.request(peer, piece),
+                Output::Withdraw { peer, piece } => {
+                    if let Some((_, link)) = self.links.get(&peer) {
+                        link.withdraw(piece);
+                    }
+                }
+                Output::Ban { peer, reason } => events.extend(self.ban(peer, reason)),
+                Output::Stalled => events.push(Event::Stalled),
+                Output::Unstalled => events.push(Event::Unstalled),
+                Output::Done => events.push(Event::Done),
+            }
+        }
+        self.arm();
+        events
+    }
+
+    fn request(&mut self, peer: PeerKey, piece: Piece) {
+        if !self.links.get(&peer).is_some_and(|(_, link)| link.fetch(piece)) {
+            let now = self.now();
+            self.core.handle(Input::RequestFailed { peer, piece, failure: swarm::Failure::Lost }, now);
+        }
+    }
+
+    fn ban(&mut self, key: PeerKey, reason: BanReason) -> Option<Event> {
+        let (peer, _) = self.links.remove(&key)?;
+        let now = self.now();
+        self.core.handle(Input::PeerLeft { peer: key }, now);
+        let BanReason::WrongBytes = reason;
+        Some(Event::Banned(peer, "it sent bytes that are not the piece they claimed to be".into()))
+    }
+
+    fn now(&self) -> Moment {
+        Moment::from_duration(self.epoch.elapsed())
+    }
+
+    fn arm(&mut self) {
+        let wanted = self.core.poll_timeout();
+        if self.timer.as_ref().map(|(at, _)| *at) == wanted {
+            return;
+        }
+        self.timer = wanted.map(|at| {
+            let (me, pause) = (self.me.clone(), at.saturating_since(self.now()));
+            let task = tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                let _ = me.cast(Msg::Due);
+            });
+            (at, AbortOnDropHandle::new(task))
+        });
+    }
+}

@@ -1,0 +1,263 @@
+//! The conversation with one peer about one file. A task of its own per link: it connects, hears what the peer has, takes
+//! requests from a bounded queue, and fetches each piece on a stream of its own: hashed, then written, then reported.
+//!
+//! It decides nothing: which piece, how many at once and how long to wait is the core's business. Dropping a [`Link`] ends
+//! the conversation; a write that has begun still ends well.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::directory::Holder;
+use proto::manifest::{Manifest, PieceCheck};
+use proto::peer::pieces_update::Update;
+use proto::peer::transfer_client::TransferClient;
+use proto::peer::{FetchPiecesRequest, PiecesUpdate, WatchPiecesRequest};
+use swarm::{Bitfield, Failure, Have, PeerKey, Piece};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+use transport::{DialOptions, Identity};
+
+use crate::store::part::Part;
+
+/// Requests that may wait in the queue of a link. More than the core's largest window, so that it never fills.
+const QUEUE: usize = 512;
+/// Longest silence in the middle of a piece. The core gives up on a slow answer long before; this ends a dead stream.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What a link is asked to do.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    Fetch(Piece),
+    Withdraw(Piece),
+}
+
+/// What a link reports.
+#[derive(Debug)]
+pub enum Fact {
+    /// It is connected, and the peer has this.
+    Joined(Have),
+    /// The peer has gained pieces.
+    Gained(Vec<Piece>),
+    /// The first bytes of a piece are here.
+    Begun(Piece),
+    /// A piece is hashed and written.
+    Stored(Piece),
+    /// What came is not that piece.
+    Rejected(Piece),
+    /// It did not come.
+    Failed(Piece, Failure),
+    /// It came, and could not be written.
+    NotWritten(Piece, io::Error),
+    /// The conversation is over.
+    Left(String),
+}
+
+type Report = Arc<dyn Fn(Fact) + Send + Sync>;
+
+/// A running conversation.
+#[derive(Debug)]
+pub struct Link {
+    asks: mpsc::Sender<Ask>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// What every link of a download works with.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Proves who we are.
+    pub identity: Identity,
+    /// What the pieces must hash to.
+    pub manifest: Arc<Manifest>,
+    /// Where they go.
+    pub part: Arc<Part>,
+}
+
+impl Link {
+    /// Begins a conversation; `report` hears all that comes of it.
+    pub fn open(
+        key: PeerKey,
+        holder: Holder,
+        shared: Shared,
+        report: impl Fn(PeerKey, Fact) + Send + Sync + 'static,
+    ) -> Self {
+        let (asks, queue) = mpsc::channel(QUEUE);
+        let report: Report = Arc::new(move |fact| report(key, fact));
+        let task = tokio::spawn(async move {
+            let why = match converse(&holder, shared, queue, &report).await {
+                Ok(()) => "it no longer offers the file".to_owned(),
+                Err(why) => why,
+            };
+            report(Fact::Left(why));
+        });
+        Self { asks, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Asks for a piece; `false` if the link is gone.
+    pub fn fetch(&self, piece: Piece) -> bool {
+        self.asks.try_send(Ask::Fetch(piece)).is_ok()
+    }
+
+    /// Takes a request back; nothing is reported of it any more, unless it was done already.
+    pub fn withdraw(&self, piece: Piece) {
+        // A link that is gone, or so far behind, has nothing left to take back.
+        let _ = self.asks.try_send(Ask::Withdraw(piece));
+    }
+}
+
+async fn converse(
+    holder: &Holder,
+    shared: Shared,
+    mut asks: mpsc::Receiver<Ask>,
+    report: &Report,
+) -> Result<(), String> {
+    let channel = transport::dial(&holder.address, &shared.identity, holder.peer_id, DialOptions::default()).await;
+    let mut client = TransferClient::new(channel.map_err(|error| error.to_string())?);
+    let file_id = Bytes::copy_from_slice(shared.manifest.id().as_bytes());
+    let request = WatchPiecesRequest { file_id: file_id.clone() };
+    let mut updates = client.watch_pieces(request).await.map_err(|status| said(&status))?.into_inner();
+    let first = updates.message().await.map_err(|status| said(&status))?.ok_or("it did not say what it has")?;
+    report(Fact::Joined(have(first, shared.manifest.geometry().count())?));
+
+    let mut fetches = JoinSet::new();
+    let mut running: HashMap<Piece, AbortHandle> = HashMap::new();
+    loop {
+        tokio::select! {
+            ask = asks.recv() => match ask {
+                Some(Ask::Fetch(piece)) => {
+                    let fetch = fetch(client.clone(), file_id.clone(), shared.clone(), piece, Arc::clone(report));
+                    running.insert(piece, fetches.spawn(fetch));
+                }
+                Some(Ask::Withdraw(piece)) => {
+                    if let Some(fetch) = running.remove(&piece) {
+                        fetch.abort();
+                    }
+                }
+                None => return Ok(()),
+            },
+            Some(done) = fetches.join_next() => {
+                if let Ok((piece, fact)) = done {
+                    running.remove(&piece);
+                    report(fact);
+                }
+            }
+            update = updates.message() => match update.map_err(|status| said(&status))? {
+                Some(PiecesUpdate { update: Some(Update::Gained(gained)) }) => {
+                    report(Fact::Gained(gained.pieces.into_iter().map(Piece).collect()));
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// The first word of a peer about what it has.
+fn have(update: PiecesUpdate, count: u32) -> Result<Have, String> {
+    match update.update {
+        Some(Update::All(true)) => Ok(Have::All),
+        Some(Update::Bitfield(bits)) => {
+            Bitfield::from_bytes(count, &bits).map(Have::Some).ok_or_else(|| "its bitfield has another length".into())
+        }
+        Some(Update::Gained(gained)) => {
+            let mut bits = Bitfield::new(count);
+            for piece in gained.pieces.into_iter().filter(|piece| *piece < count) {
+                bits.set(Piece(piece));
+            }
+            Ok(Have::Some(bits))
+        }
+        _ => Err("it did not say what it has".into()),
+    }
+}
+
+fn said(status: &Status) -> String {
+    transport::DialError::cause(status).map_or_else(|| status.message().to_owned(), ToString::to_string)
+}
+
+async fn fetch(
+    mut client: TransferClient<Channel>,
+    file_id: Bytes,
+    shared: Shared,
+    piece: Piece,
+    report: Report,
+) -> (Piece, Fact) {
+    let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
+    let fact =
+        match receive(client.fetch_pieces(request), &shared.manifest, piece.0, || report(Fact::Begun(piece))).await {
+            Ok(chunks) => store(shared, piece, chunks).await,
+            Err(Refusal::TooLong) => Fact::Rejected(piece),
+            Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
+            Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
+        };
+    (piece, fact)
+}
+
+/// Why no bytes came that are worth hashing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The peer says that it does not have the piece.
+    Lacks,
+    /// The connection broke, or went silent.
+    Lost,
+    /// More bytes than the piece has.
+    TooLong,
+}
+
+/// Takes a piece in. Never more than its length is held.
+pub async fn receive(
+    call: impl Future<Output = Result<tonic::Response<Streaming<proto::peer::PiecePart>>, Status>>,
+    manifest: &Manifest,
+    piece: u32,
+    begun: impl FnOnce(),
+) -> Result<Vec<Bytes>, Refusal> {
+    let refusal = |status: &Status| match status.code() {
+        Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Refusal::Lacks,
+        _ => Refusal::Lost,
+    };
+    let mut parts = within(call).await?.map_err(|status| refusal(&status))?.into_inner();
+    let mut left = manifest.geometry().len(piece) as usize;
+    let (mut chunks, mut begun) = (Vec::new(), Some(begun));
+    while let Some(part) = within(parts.message()).await?.map_err(|status| refusal(&status))? {
+        left = left.checked_sub(part.data.len()).ok_or(Refusal::TooLong)?;
+        chunks.push(part.data);
+        if let Some(begun) = begun.take() {
+            begun();
+        }
+    }
+    Ok(chunks)
+}
+
+async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
+    tokio::time::timeout(SILENCE, wait).await.map_err(|_| Refusal::Lost)
+}
+
+/// Hashes what came and writes it if it is that piece.
+async fn store(shared: Shared, piece: Piece, chunks: Vec<Bytes>) -> Fact {
+    let stored = tokio::task::spawn_blocking(move || {
+        if !is_piece(&shared.manifest, piece.0, &chunks) {
+            return Ok(false);
+        }
+        shared.part.write(shared.manifest.geometry().offset(piece.0), &chunks).map(|()| true)
+    });
+    match stored.await {
+        Ok(Ok(true)) => Fact::Stored(piece),
+        Ok(Ok(false)) => Fact::Rejected(piece),
+        Ok(Err(error)) => Fact::NotWritten(piece, error),
+        // Only on the way to the daemon's end.
+        Err(_) => Fact::Failed(piece, Failure::Lost),
+    }
+}
+
+/// Whether these chunks, one after the other, are that piece.
+pub fn is_piece(manifest: &Manifest, piece: u32, chunks: &[Bytes]) -> bool {
+    let mut check = PieceCheck::new(&manifest.geometry(), piece);
+    for chunk in chunks {
+        check.update(chunk);
+    }
+    manifest.accepts(piece, &check)
+}

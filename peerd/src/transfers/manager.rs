@@ -1,0 +1,274 @@
+//! Numbers downloads, starts them, and remembers how they ended. Control connections cast wishes and follow the watch
+//! channel of each download. After a restart, of the actor or of the daemon, it takes up every download that has a note.
+//!
+//! A download that fails, panics included, ends as a result that is shown; nothing else is touched by it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use proto::control::{FailureCode, Transfer, TransferState};
+use proto::ids::{ByteCount, TransferId};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::watch;
+
+use super::download::{self, Download, Tools};
+use crate::mailbox::Reply;
+use crate::store::resume::{self, Note};
+
+/// Ended downloads that are remembered.
+const REMEMBERED: usize = 1000;
+
+/// The transfers actor.
+pub struct Transfers;
+
+/// What it hears.
+pub enum Msg {
+    /// Fetch a file. The number in the note is ignored.
+    Start {
+        /// What.
+        wish: Note,
+        /// Who asked.
+        reply: Reply<Result<Begun, io::Error>>,
+    },
+    /// A wish has its number and is noted on disk.
+    Noted {
+        /// What.
+        note: Note,
+        /// What the disk said.
+        result: io::Result<()>,
+        /// Who asked.
+        reply: Reply<Result<Begun, io::Error>>,
+    },
+    /// How they all are.
+    List {
+        /// Who asked.
+        reply: Reply<Vec<Transfer>>,
+    },
+    /// Where one can be followed.
+    Follow {
+        /// Which.
+        id: TransferId,
+        /// Who asked; nothing for a number that was never given, or is long forgotten.
+        reply: Reply<Option<watch::Receiver<Transfer>>>,
+    },
+    /// Give one up.
+    Cancel {
+        /// Which.
+        id: TransferId,
+        /// Who asked; as above.
+        reply: Reply<Option<watch::Receiver<Transfer>>>,
+    },
+    /// Make one panic, for tests of the supervision.
+    CrashDownload(TransferId),
+    /// Panic, for tests of the supervision.
+    Crash,
+}
+
+/// A download runs.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its number.
+    pub id: TransferId,
+    /// Whether it ran before.
+    pub joined: bool,
+}
+
+/// What it is started with.
+pub struct Args {
+    /// What every download works with.
+    pub tools: Tools,
+    /// Number of downloads that run, for `status`.
+    pub running: watch::Sender<u64>,
+}
+
+/// What it knows.
+pub struct State {
+    args: Args,
+    last: TransferId,
+    entries: BTreeMap<TransferId, Entry>,
+}
+
+struct Entry {
+    view: watch::Sender<Transfer>,
+    actor: Option<ActorRef<download::Msg>>,
+}
+
+impl Actor for Transfers {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let state_dir = Arc::clone(&args.tools.state_dir);
+        let read = move || Ok::<_, io::Error>((resume::last_transfer(&state_dir), Note::all(&state_dir)?));
+        let (last, notes) = tokio::task::spawn_blocking(read).await??;
+        let last = notes.last().map_or(last, |note| note.transfer_id.max(last));
+        let mut state = State { args, last, entries: BTreeMap::new() };
+        for note in notes {
+            tracing::info!(transfer = %note.transfer_id, file_id = %note.file_id, "going on with a download");
+            state.entries.insert(note.transfer_id, Entry::new(&note));
+            state.spawn(&me, note, true).await;
+        }
+        Ok(state)
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, message: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match message {
+            Msg::Start { wish, reply } => state.start(&me, wish, reply),
+            Msg::Noted { note, result, reply } => state.noted(&me, note, result, reply).await,
+            Msg::List { reply } => {
+                drop(reply.send(state.entries.values().map(|entry| entry.view.borrow().clone()).collect()));
+            }
+            Msg::Follow { id, reply } => drop(reply.send(state.follow(id))),
+            Msg::Cancel { id, reply } => state.cancel(id, reply),
+            Msg::CrashDownload(id) => state.tell(id, download::Msg::Crash),
+            Msg::Crash => panic!("crash was asked for"),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(who, error) => state.ended(who.get_id(), Some(error.to_string())),
+            SupervisionEvent::ActorTerminated(who, _, _) => state.ended(who.get_id(), None),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn new(note: &Note) -> Self {
+        let first = Transfer {
+            transfer_id: note.transfer_id,
+            file_id: note.file_id,
+            name: note.name.clone(),
+            size: note.size,
+            path: note.path.clone(),
+            state: TransferState::Preparing,
+            reason: None,
+            failure: None,
+            bytes: ByteCount::ZERO,
+            rate: 0.0,
+            seconds: 0.0,
+            verified: false,
+            simulated: false,
+            sources: Vec::new(),
+        };
+        Self { view: watch::Sender::new(first), actor: None }
+    }
+
+    fn is_over(&self) -> bool {
+        self.view.borrow().state.is_final()
+    }
+}
+
+impl State {
+    fn start(&mut self, me: &ActorRef<Msg>, wish: Note, reply: Reply<Result<Begun, io::Error>>) {
+        if let Some(id) = self.same(&wish) {
+            let _ = reply.send(Ok(Begun { id, joined: true }));
+            return;
+        }
+        let (last, state_dir, me) = (self.last, Arc::clone(&self.args.tools.state_dir), me.clone());
+        self.last = TransferId(last.0 + 1);
+        let note = Note { transfer_id: self.last, ..wish };
+        self.entries.insert(note.transfer_id, Entry::new(&note));
+        tokio::task::spawn_blocking(move || {
+            let result = resume::next_transfer(&state_dir, last).and_then(|_| note.save(&state_dir));
+            let _ = me.cast(Msg::Noted { note, result, reply });
+        });
+    }
+
+    /// The download that has the same destination and content already.
+    fn same(&self, wish: &Note) -> Option<TransferId> {
+        let same = |view: &Transfer| view.file_id == wish.file_id && view.path == wish.path && !view.state.is_final();
+        self.entries.iter().find(|(_, entry)| same(&entry.view.borrow())).map(|(id, _)| *id)
+    }
+
+    async fn noted(
+        &mut self,
+        me: &ActorRef<Msg>,
+        note: Note,
+        result: io::Result<()>,
+        reply: Reply<Result<Begun, io::Error>>,
+    ) {
+        let id = note.transfer_id;
+        match result {
+            Ok(()) => {
+                self.spawn(me, note, false).await;
+                let _ = reply.send(Ok(Begun { id, joined: false }));
+            }
+            Err(error) => {
+                self.entries.remove(&id);
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+
+    async fn spawn(&mut self, me: &ActorRef<Msg>, note: Note, resumed: bool) {
+        let Some(entry) = self.entries.get_mut(&note.transfer_id) else { return };
+        let args = download::Args { note, resumed, tools: self.args.tools.clone(), view: entry.view.clone() };
+        match Actor::spawn_linked(None, Download, args, me.get_cell()).await {
+            Ok((actor, _)) => entry.actor = Some(actor),
+            Err(error) => entry.view.send_modify(|view| fail(view, &error.to_string())),
+        }
+        self.count();
+    }
+
+    fn follow(&self, id: TransferId) -> Option<watch::Receiver<Transfer>> {
+        self.entries.get(&id).map(|entry| entry.view.subscribe())
+    }
+
+    fn cancel(&self, id: TransferId, reply: Reply<Option<watch::Receiver<Transfer>>>) {
+        self.tell(id, download::Msg::Cancel);
+        let _ = reply.send(self.follow(id));
+    }
+
+    fn tell(&self, id: TransferId, message: download::Msg) {
+        if let Some(actor) = self.entries.get(&id).and_then(|entry| entry.actor.as_ref()) {
+            // One that has ended has nothing more to hear.
+            let _ = actor.cast(message);
+        }
+    }
+
+    fn ended(&mut self, who: ActorId, error: Option<String>) {
+        let entry =
+            self.entries.values_mut().find(|entry| entry.actor.as_ref().is_some_and(|actor| actor.get_id() == who));
+        if let Some(entry) = entry {
+            entry.actor = None;
+            if let Some(error) = error {
+                tracing::error!(transfer = %entry.view.borrow().transfer_id, error, "a download failed by a fault of the daemon");
+                entry.view.send_modify(|view| fail(view, &error));
+            }
+        }
+        self.count();
+        self.forget_old();
+    }
+
+    fn count(&self) {
+        let running = self.entries.values().filter(|entry| entry.actor.is_some()).count();
+        self.args.running.send_replace(running as u64);
+    }
+
+    fn forget_old(&mut self) {
+        let over: Vec<_> = self.entries.iter().filter(|(_, entry)| entry.is_over()).map(|(id, _)| *id).collect();
+        for id in over.iter().take(over.len().saturating_sub(REMEMBERED)) {
+            self.entries.remove(id);
+        }
+    }
+}
+
+/// A fault of ours. The note stays, so the next start tries again.
+fn fail(view: &mut Transfer, error: &str) {
+    if !view.state.is_final() {
+        view.state = TransferState::Failed;
+        view.failure = Some(FailureCode::Internal);
+        view.reason = Some(format!("a fault in the daemon: {error}; download it again to go on from what is stored"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Peers come, gain pieces and go; the download is paused, resumed and cancelled.
+
+use super::{Core, Output, Phase};
+use crate::peers::{Have, Holding, Peer, PeerKey};
+use crate::pieces::{Bitfield, Piece};
+
+impl Core {
+    pub(super) fn peer_joined(&mut self, key: PeerKey, have: Have) {
+        let peer = Peer::new(key, have, self.geometry, self.config.window_initial);
+        let Some(at) = self.peers.insert(key, peer) else { return };
+        if let Holding::Some(pieces) = &self.peers[at].holding {
+            pieces.iter().for_each(|piece| self.picker.gained(piece));
+        }
+        self.ask(at);
+    }
+
+    pub(super) fn peer_gained(&mut self, key: PeerKey, pieces: &[Piece]) {
+        let Some(at) = self.find(key) else { return };
+        let peer = &mut self.peers[at];
+        let Holding::Some(holding) = &mut peer.holding else { return };
+        if peer.standing.banned {
+            return;
+        }
+        let (mut open, mut elsewhere) = (false, false);
+        for &piece in pieces {
+            if holding.set(piece) {
+                self.picker.gained(piece);
+                open |= self.picker.is_open(piece);
+                elsewhere |= self.copies[piece.index()] > 0;
+            }
+        }
+        peer.dry &= !open;
+        // Most news are of pieces that are stored here already: those change nothing.
+        if open || elsewhere {
+            self.ask(at);
+        }
+    }
+
+    pub(super) fn peer_left(&mut self, key: PeerKey) {
+        let Some(at) = self.find(key) else { return };
+        self.release_all(at, false);
+        self.forget_holding(at);
+        self.peers.remove(at);
+    }
+
+    /// What the peer has counts for nothing any more.
+    pub(super) fn forget_holding(&mut self, at: usize) {
+        let nothing = Holding::Some(Bitfield::new(self.geometry.count()));
+        if let Holding::Some(pieces) = std::mem::replace(&mut self.peers[at].holding, nothing) {
+            pieces.iter().for_each(|piece| self.picker.lost(piece));
+        }
+    }
+
+    pub(super) fn pause(&mut self) {
+        if matches!(self.phase, Phase::Running) {
+            self.phase = Phase::Paused;
+            self.withdraw_everything();
+        }
+    }
+
+    pub(super) fn resume(&mut self) {
+        if matches!(self.phase, Phase::Paused) {
+            self.phase = Phase::Running;
+            self.look_around = true;
+            self.starving_since = None;
+        }
+    }
+
+    pub(super) fn cancel(&mut self) {
+        self.withdraw_everything();
+        self.phase = Phase::Cancelled;
+        self.alarm.silence();
+    }
+
+    fn withdraw_everything(&mut self) {
+        for at in 0..self.peers.len() {
+            self.release_all(at, true);
+        }
+        debug_assert!(self.in_flight == 0, "every byte in flight belongs to a request");
+        debug_assert!(!self.outputs.contains(&Output::Done), "a finished download is not withdrawn from");
+    }
+}

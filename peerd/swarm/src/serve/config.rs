@@ -1,0 +1,56 @@
+//! What can be set about serving, and why the defaults are what they are.
+
+use std::time::Duration;
+
+/// Settings of one file's serving half. The defaults were tuned in `swarm::sim`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Neighbours served at once; more are turned away unless one has been silent for [`Config::silence`].
+    pub max_neighbours: usize,
+    /// Asks of one neighbour that may wait.
+    pub max_waiting: usize,
+    /// Grants that may always be under way. Few, because a piece that shares the uplink with many others arrives late, and only a
+    /// whole piece can be passed on; two, because the next must be ready when one ends.
+    pub min_grants: usize,
+    /// Grants that are never exceeded, slow ones set aside included.
+    pub max_grants: usize,
+    /// Work that should be under way on the uplink, as time at its measured rate.
+    pub grant_queue: Duration,
+    /// Bytes under way before the rate is known.
+    pub initial_grants: u64,
+    /// A grant that takes longer than this and than four times the usual does not count any more: its neighbour is slow, and the uplink is
+    /// free for others.
+    pub slow_grant: Duration,
+    /// How many pieces a neighbour may be ahead of the least served one before the others come first, whatever they ask for.
+    pub fair_pieces: u32,
+    /// The shortest time between two rounds of news per neighbour: with n neighbours a round is told every n times this.
+    pub news_spacing: Duration,
+    /// The longest time that news wait.
+    pub max_news_delay: Duration,
+    /// Pieces a lone seed shows a neighbour beyond what that one asked for, at least.
+    pub min_ahead: u32,
+    /// How long a neighbour of a lone seed may be idle before it is shown more.
+    pub idle_patience: Duration,
+    /// After how long without an ask a neighbour may be replaced.
+    pub silence: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_neighbours: 50,
+            max_waiting: 256,
+            min_grants: 1,
+            max_grants: 64,
+            grant_queue: Duration::from_millis(30),
+            initial_grants: 256 << 10,
+            slow_grant: Duration::from_millis(500),
+            fair_pieces: 2,
+            news_spacing: Duration::from_millis(2),
+            max_news_delay: Duration::from_millis(250),
+            min_ahead: 2,
+            idle_patience: Duration::from_millis(100),
+            silence: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A lone seed's pieces: shown little by little, each to one neighbour, until every one has left the house.
+//!
+//! Everybody waits for the seed's uplink: the swarm can be no faster than one copy takes to leave it. So no piece should leave twice
+//! before all left once. Super-seeding (Hoffman, BEP 16) shows a neighbour one piece and waits until others have it, and idles meanwhile; here a
+//! neighbour is always shown a few pieces more than it asked for, and nothing is waited for.
+//!
+//! `pool`: pieces shown to nobody, in an order of the seed's. When it is empty, what was sent once is open to all, and what was shown to
+//! somebody who does not ask for it goes back to the pool.
+
+use super::{Output, Server, Shown};
+use crate::pieces::{Bitfield, Piece};
+use crate::rng::Rng;
+use crate::timers::Moment;
+
+#[derive(Clone, Debug)]
+pub(super) struct FirstCopies {
+    /// The next is the last.
+    pool: Vec<Piece>,
+    /// Pieces that have not been sent.
+    unsent: Bitfield,
+    /// Pieces that were sent and not told to all yet wait in the news once this is set.
+    opened: bool,
+}
+
+impl FirstCopies {
+    pub(super) fn new(count: u32, seed: u64) -> Self {
+        let mut pool: Vec<_> = (0..count).map(Piece).collect();
+        let mut rng = Rng::new(seed);
+        for at in (1..count).rev() {
+            pool.swap(at as usize, rng.below(at + 1) as usize);
+        }
+        Self { pool, unsent: Bitfield::full(count), opened: false }
+    }
+}
+
+impl Server {
+    /// What every neighbour may know of: what was sent, once all was shown to somebody.
+    pub(super) fn open_to_all(&self) -> Bitfield {
+        let mut open = Bitfield::new(self.geometry.count());
+        if let Some(copies) = self.first_copies.as_ref().filter(|copies| copies.opened) {
+            (0..self.geometry.count()).map(Piece).filter(|&piece| !copies.unsent.get(piece)).for_each(|piece| {
+                open.set(piece);
+            });
+        }
+        open
+    }
+
+    /// Shows the neighbour at `at` more, when it asked for most of what it was shown.
+    pub(super) fn show_more(&mut self, at: usize) {
+        let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
+        let Some(copies) = &mut self.first_copies else { return };
+        let neighbour = &mut self.neighbours[at];
+        // Twice as much each time, up to an eighth of its share: a fast neighbour is not held up, and little is left with a
+        // slow one.
+        let share = u32::try_from(copies.pool.len()).unwrap_or(u32::MAX) / neighbours.max(1) / 8;
+        let ahead = neighbour.ahead.min(share).max(self.config.min_ahead);
+        if neighbour.unasked.count() > ahead / 2 {
+            return;
+        }
+        neighbour.ahead = ahead * 2;
+        let mut pieces = Vec::new();
+        while neighbour.unasked.count() < ahead
+            && let Some(piece) = next_for(&mut copies.pool, &neighbour.has)
+        {
+            neighbour.unasked.set(piece);
+            pieces.push(piece);
+        }
+        if !pieces.is_empty() {
+            let peers = vec![neighbour.key];
+            self.outputs.push_back(Output::Show { peers, shown: Shown::More(pieces) });
+        }
+        if !neighbour.unasked.is_empty() {
+            self.alarm.by(self.now + self.config.idle_patience);
+        }
+    }
+
+    pub(super) fn asked_for_shown(&mut self, at: usize, piece: Piece) {
+        if self.neighbours[at].unasked.clear(piece) {
+            self.show_more(at);
+        }
+    }
+
+    /// What a neighbour that left was shown and never asked for.
+    pub(super) fn take_back(&mut self, unasked: &Bitfield) {
+        if let Some(copies) = &mut self.first_copies {
+            copies.pool.extend(unasked.iter().filter(|&piece| copies.unsent.get(piece)));
+        }
+    }
+
+    /// With nothing left to show and the uplink idle, second copies are better than none.
+    pub(super) fn open_if_idle(&mut self) {
+        let Some(copies) = &mut self.first_copies else { return };
+        if copies.opened || !copies.pool.is_empty() || !self.uplink.is_idle() {
+            return;
+        }
+        copies.opened = true;
+        self.news = self.open_to_all().iter().collect();
+        self.plan_news();
+    }
+
+    pub(super) fn first_copy_sent(&mut self, piece: Piece) {
+        let Some(copies) = &mut self.first_copies else { return };
+        copies.unsent.clear(piece);
+        if copies.unsent.is_empty() {
+            self.first_copies = None;
+            self.news.clear();
+            self.show_everything();
+        } else if copies.opened {
+            self.news.push(piece);
+            self.plan_news();
+        }
+    }
+
+    /// When the next neighbour has been idle long enough to be shown more.
+    pub(super) fn next_idle(&self) -> Option<Moment> {
+        self.first_copies.as_ref()?;
+        let idle = self.neighbours.iter().filter(|neighbour| neighbour.idle() && !neighbour.has.is_full());
+        idle.map(|neighbour| neighbour.last_ask + self.patience(neighbour.ignored)).filter(|&at| at > self.now).min()
+    }
+
+    /// Doubles each time a neighbour was shown more and asked for nothing: one that sleeps shall not be shown everything.
+    fn patience(&self, ignored: u32) -> std::time::Duration {
+        self.config.idle_patience.saturating_mul(1 << ignored.min(10))
+    }
+
+    /// Neighbours that ask for nothing, though they were shown something, have no use for that: others are shown it, and
+    /// they are shown something else.
+    pub(super) fn show_to_the_idle(&mut self) {
+        if self.first_copies.is_none() {
+            return;
+        }
+        for at in 0..self.neighbours.len() {
+            let neighbour = &self.neighbours[at];
+            let since = self.now.saturating_since(neighbour.last_ask);
+            if !neighbour.idle() || since < self.patience(neighbour.ignored) {
+                continue;
+            }
+            let fresh = Bitfield::new(self.geometry.count());
+            let unasked = std::mem::replace(&mut self.neighbours[at].unasked, fresh);
+            self.neighbours[at].ignored += 1;
+            self.show_more(at);
+            self.take_back(&unasked);
+        }
+        self.free_the_stuck();
+    }
+
+    /// With nothing left to show, what was not sent and nobody waits for is shown to others.
+    fn free_the_stuck(&mut self) {
+        let Some(copies) = &mut self.first_copies else { return };
+        if !copies.pool.is_empty() {
+            return;
+        }
+        let asked = |piece: &Piece| {
+            self.uplink.carries_piece(*piece)
+                || self
+                    .neighbours
+                    .iter()
+                    .any(|neighbour| neighbour.waiting.contains(piece) || neighbour.unasked.get(*piece))
+        };
+        copies.pool = copies.unsent.iter().filter(|piece| !asked(piece)).collect();
+    }
+}
+
+/// The next piece of the pool that a neighbour lacks.
+fn next_for(pool: &mut Vec<Piece>, has: &Bitfield) -> Option<Piece> {
+    let at = pool.iter().rposition(|&piece| !has.get(piece))?;
+    Some(pool.remove(at))
+}

@@ -1,0 +1,196 @@
+//! Who gets the next piece: few at a time, everybody in turn, and what has been sent least first.
+//!
+//! Few at a time, because only a whole piece can be passed on: with room for about `grant_queue` of work the first piece of a swarm
+//! is out after one piece time, not after as many as there are neighbours. Least sent first, because the neighbours then
+//! hold different pieces and can serve each other.
+
+use std::time::Duration;
+
+use super::{Config, Output, Server};
+use crate::peers::PeerKey;
+use crate::pieces::Piece;
+use crate::timers::{Moment, nanos, scale};
+
+const SECOND: u64 = 1_000_000_000;
+
+#[derive(Clone, Debug)]
+struct Grant {
+    peer: PeerKey,
+    piece: Piece,
+    len: u32,
+    since: Moment,
+    /// Takes so long that the uplink must have room for others.
+    aside: bool,
+}
+
+/// What is under way, and how fast it goes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uplink {
+    grants: Vec<Grant>,
+    /// Bytes and grants that are not set aside.
+    bytes: u64,
+    counted: usize,
+    /// Bytes per second while something was under way; 0 until known.
+    rate: u64,
+    /// How long a grant takes, smoothed, in ns.
+    usual: u64,
+    busy_since: Moment,
+    sample: u64,
+}
+
+impl Uplink {
+    pub(super) const fn granted(&self) -> usize {
+        self.grants.len()
+    }
+
+    /// Nothing is under way but what is slow.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.counted == 0
+    }
+
+    pub(super) fn carries(&self, peer: PeerKey, piece: Piece) -> bool {
+        self.grants.iter().any(|grant| grant.peer == peer && grant.piece == piece)
+    }
+
+    pub(super) fn carries_piece(&self, piece: Piece) -> bool {
+        self.grants.iter().any(|grant| grant.piece == piece && !grant.aside)
+    }
+
+    fn has_room(&self, config: &Config) -> bool {
+        let wanted = match self.rate {
+            0 => config.initial_grants,
+            rate => scale(rate, nanos(config.grant_queue), SECOND),
+        };
+        self.grants.len() < config.max_grants && (self.counted < config.min_grants || self.bytes < wanted)
+    }
+
+    fn push(&mut self, grant: Grant) {
+        if self.counted == 0 {
+            self.busy_since = grant.since;
+        }
+        self.bytes += u64::from(grant.len);
+        self.counted += 1;
+        self.grants.push(grant);
+    }
+
+    fn take(&mut self, peer: PeerKey, piece: Piece) -> Option<Grant> {
+        let at = self.grants.iter().position(|grant| grant.peer == peer && grant.piece == piece)?;
+        let grant = self.grants.remove(at);
+        self.uncount(&grant);
+        Some(grant)
+    }
+
+    fn uncount(&mut self, grant: &Grant) {
+        if !grant.aside {
+            self.bytes -= u64::from(grant.len);
+            self.counted -= 1;
+        }
+    }
+
+    pub(super) fn forget(&mut self, peer: PeerKey) {
+        while let Some(grant) = self.grants.iter().find(|grant| grant.peer == peer).cloned() {
+            self.take(peer, grant.piece);
+        }
+    }
+
+    /// Takes the measure of a grant that was sent whole.
+    fn measure(&mut self, grant: &Grant, now: Moment) {
+        self.sample += u64::from(grant.len);
+        let took = nanos(now.saturating_since(grant.since));
+        self.usual = if self.usual == 0 { took } else { self.usual - self.usual / 8 + took / 8 };
+        let time = nanos(now.saturating_since(self.busy_since));
+        // Over less than 20 ms the end of one piece and the beginning of the next weigh too much.
+        if time >= SECOND / 50 {
+            let fresh = scale(self.sample, SECOND, time);
+            self.rate = if self.rate == 0 { fresh } else { self.rate - self.rate / 4 + fresh / 4 };
+            (self.sample, self.busy_since) = (0, now);
+        }
+    }
+
+    fn slow_after(&self, config: &Config) -> Duration {
+        config.slow_grant.max(Duration::from_nanos(self.usual.saturating_mul(4)))
+    }
+
+    pub(super) fn next_slow(&self, config: &Config) -> Option<Moment> {
+        let after = self.slow_after(config);
+        self.grants.iter().filter(|grant| !grant.aside).map(|grant| grant.since + after).min()
+    }
+
+    pub(super) fn set_slow_aside(&mut self, now: Moment, config: &Config) {
+        let after = self.slow_after(config);
+        for at in 0..self.grants.len() {
+            if !self.grants[at].aside && self.grants[at].since + after <= now {
+                let grant = self.grants[at].clone();
+                self.uncount(&grant);
+                self.grants[at].aside = true;
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Grants what there is room for.
+    pub(super) fn grant(&mut self) {
+        while self.uplink.has_room(&self.config) {
+            let Some((at, place)) = self.next_ask() else { break };
+            let neighbour = &mut self.neighbours[at];
+            let piece = neighbour.waiting.remove(place);
+            let len = self.geometry.len(piece);
+            neighbour.granted += 1;
+            neighbour.served += u64::from(len);
+            let peer = neighbour.key;
+            self.uplink.push(Grant { peer, piece, len, since: self.now, aside: false });
+            self.outputs.push_back(Output::Grant { peer, piece });
+            self.alarm.by(self.now + self.uplink.slow_after(&self.config));
+        }
+        self.open_if_idle();
+    }
+
+    /// Whose ask is next, and which: among the neighbours that had least so far, the piece that was sent least. What a lone seed
+    /// has not sent at all goes before everything.
+    fn next_ask(&self) -> Option<(usize, usize)> {
+        let least = self.neighbours.iter().filter(|asks| !asks.waiting.is_empty()).map(|asks| asks.served).min()?;
+        let fair = least + u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
+        let lone = self.first_copies.is_some();
+        let mut next = None;
+        for (at, neighbour) in self.neighbours.iter().enumerate() {
+            for (place, &piece) in neighbour.waiting.iter().enumerate() {
+                let sent = self.sent(piece);
+                if neighbour.served <= fair || (lone && sent == 0) {
+                    let rank = (sent, neighbour.served, place, at);
+                    next = Some(next.map_or(rank, |best| rank.min(best)));
+                }
+            }
+        }
+        next.map(|(_, _, place, at)| (at, place))
+    }
+
+    /// Times `piece` was sent, counting once more if it is under way.
+    fn sent(&self, piece: Piece) -> u16 {
+        self.carried[piece.index()].saturating_add(u16::from(self.uplink.carries_piece(piece)))
+    }
+
+    pub(super) fn ended(&mut self, key: PeerKey, piece: Piece, sent: bool) {
+        if let Some(at) = self.find(key) {
+            self.end_grant(at, piece, sent);
+        }
+    }
+
+    pub(super) fn end_grant(&mut self, at: usize, piece: Piece, sent: bool) {
+        let neighbour = &mut self.neighbours[at];
+        let Some(grant) = self.uplink.take(neighbour.key, piece) else { return };
+        neighbour.granted -= 1;
+        if !sent {
+            neighbour.served = neighbour.served.saturating_sub(u64::from(grant.len));
+            return;
+        }
+        neighbour.has.set(piece);
+        self.uplink.measure(&grant, self.now);
+        let carried = &mut self.carried[piece.index()];
+        *carried = carried.saturating_add(1);
+        if *carried == 1 {
+            self.first_copy_sent(piece);
+        }
+        self.show_more(at);
+    }
+}

@@ -1,0 +1,77 @@
+//! New pieces, told to the neighbours together rather than one by one.
+//!
+//! The first piece after a quiet time is told at once; what comes soon after waits for the rest of the interval. The interval grows
+//! with the number of neighbours, so that what a peer spends on news does not.
+
+use super::{Output, Role, Server, Shown};
+use crate::pieces::Piece;
+use crate::timers::Moment;
+
+impl Server {
+    pub(super) fn gained(&mut self, pieces: &[Piece]) {
+        for &piece in pieces {
+            if self.have.set(piece) {
+                self.news.push(piece);
+            }
+        }
+        self.plan_news();
+    }
+
+    pub(super) fn joined(&mut self, role: Role) {
+        if matches!(role, Role::OneOfMany) && self.first_copies.take().is_some() {
+            self.show_everything();
+        }
+    }
+
+    pub(super) fn plan_news(&mut self) {
+        if self.news.is_empty() || self.news_at.is_some() {
+            return;
+        }
+        let at = self.last_news.map_or(self.now, |last| last + self.interval()).max(self.now);
+        self.news_at = Some(at);
+        self.alarm.by(at);
+        self.tell_news_if_due();
+    }
+
+    fn interval(&self) -> std::time::Duration {
+        let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
+        self.config.news_spacing.saturating_mul(neighbours).min(self.config.max_news_delay)
+    }
+
+    pub(super) fn tell_news_if_due(&mut self) {
+        if self.news_at.is_none_or(|at: Moment| at > self.now) {
+            return;
+        }
+        self.news_at = None;
+        self.last_news = Some(self.now);
+        let pieces = std::mem::take(&mut self.news);
+        let lacks_some = |has: &crate::pieces::Bitfield| pieces.iter().any(|&piece| !has.get(piece));
+        let peers: Vec<_> = self
+            .neighbours
+            .iter()
+            .filter(|neighbour| lacks_some(&neighbour.has))
+            .map(|neighbour| neighbour.key)
+            .collect();
+        if !peers.is_empty() {
+            self.outputs.push_back(Output::Show { peers, shown: Shown::More(pieces) });
+        }
+    }
+
+    /// Sets the alarm for the next round of news, look at the idle, or grant that becomes slow.
+    pub(super) fn set_alarm(&mut self) {
+        let moments = [self.news_at, self.next_idle(), self.uplink.next_slow(&self.config)];
+        moments.into_iter().flatten().for_each(|at| self.alarm.by(at));
+    }
+
+    pub(super) fn show_everything(&mut self) {
+        let peers: Vec<_> = self
+            .neighbours
+            .iter()
+            .filter(|neighbour| !neighbour.has.is_full())
+            .map(|neighbour| neighbour.key)
+            .collect();
+        if !peers.is_empty() {
+            self.outputs.push_back(Output::Show { peers, shown: Shown::All });
+        }
+    }
+}

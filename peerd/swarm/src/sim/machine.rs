@@ -1,0 +1,75 @@
+//! One simulated machine: both halves of the policy, its links, and whom it is connected to.
+
+use super::links::{Downlink, Uplink, flow_rate};
+use super::scenario::{Lie, Scenario};
+use crate::core::Core;
+use crate::peers::Have;
+use crate::pieces::{Bitfield, Geometry};
+use crate::serve::{Role, Server};
+use crate::timers::Moment;
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// Those who fetch.
+    pub(super) fetch: Option<Core>,
+    /// Those who serve: all but two kinds of liars.
+    pub(super) serve: Option<Server>,
+    pub(super) lie: Option<Lie>,
+    pub(super) present: bool,
+    pub(super) up: Uplink,
+    pub(super) down: Downlink,
+    /// Machines it is connected to, either way.
+    pub(super) linked: Vec<u32>,
+    /// Banned or turned away: not connected to again.
+    pub(super) shunned: Vec<u32>,
+    pub(super) fetch_timer: Option<Moment>,
+    pub(super) serve_timer: Option<Moment>,
+    pub(super) looking: bool,
+}
+
+impl Machine {
+    fn new(scenario: &Scenario, up: u64) -> Self {
+        Self {
+            fetch: None,
+            serve: None,
+            lie: None,
+            present: false,
+            up: Uplink::new(up, flow_rate(scenario)),
+            down: Downlink::default(),
+            linked: Vec::new(),
+            shunned: Vec::new(),
+            fetch_timer: None,
+            serve_timer: None,
+            looking: false,
+        }
+    }
+
+    pub(super) fn holder(scenario: &Scenario, geometry: Geometry, up: u64, role: Role, luck: u64) -> Self {
+        let have = Bitfield::full(geometry.count());
+        let server = Server::new(geometry, have, role, scenario.serve.clone(), luck, Moment::EPOCH);
+        Self { serve: Some(server), ..Self::new(scenario, up) }
+    }
+
+    pub(super) fn leecher(scenario: &Scenario) -> Self {
+        Self::new(scenario, scenario.up)
+    }
+
+    /// Begins to fetch.
+    pub(super) fn begin(&mut self, scenario: &Scenario, geometry: Geometry, luck: u64, now: Moment) {
+        let nothing = || Bitfield::new(geometry.count());
+        self.fetch = Some(Core::new(geometry, nothing(), scenario.fetch.clone(), luck, now));
+        self.serve = Some(Server::new(geometry, nothing(), Role::OneOfMany, scenario.serve.clone(), luck, now));
+    }
+
+    pub(super) fn liar(scenario: &Scenario, geometry: Geometry, lie: Lie, luck: u64) -> Self {
+        let mut machine = Self::new(scenario, scenario.up);
+        if lie == Lie::WrongBytes {
+            machine = Self::holder(scenario, geometry, scenario.up, Role::OneOfMany, luck);
+        }
+        Self { lie: Some(lie), ..machine }
+    }
+
+    pub(super) fn unknown_have(geometry: Geometry) -> Have {
+        Have::Some(Bitfield::new(geometry.count()))
+    }
+}

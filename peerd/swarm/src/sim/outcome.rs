@@ -1,0 +1,122 @@
+//! What came out of a simulation.
+
+use std::time::Duration;
+
+use super::{Simulation, bound};
+use crate::timers::{Moment, nanos, scale};
+
+/// The answer, whole or so far. Ratios and shares are in millionths, so that equal answers are equal bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// When the first had everything.
+    pub first: Option<Duration>,
+    /// When half of those who did not leave had everything.
+    pub median: Option<Duration>,
+    /// When 99 of 100 had.
+    pub p99: Option<Duration>,
+    /// When the last had; `None` while somebody has not.
+    pub last: Option<Duration>,
+    /// The least time in which any protocol can do it, headers not counted.
+    pub lower_bound: Duration,
+    /// `last` over `lower_bound`, in millionths.
+    pub ratio_ppm: Option<u64>,
+    /// Copies of the file that the holders at the start sent on the wire, headers included, in millionths.
+    pub seed_copies_ppm: u64,
+    /// Bytes that came twice or were sent in vain, of all that were wanted, in millionths.
+    pub duplicates_ppm: u64,
+    /// What the lower bound comes from; [`LimitedBy::Stuck`] when somebody will never have everything.
+    pub limited_by: LimitedBy,
+    /// When each had everything, in order.
+    pub completions: Vec<Duration>,
+    /// How many left before they had everything.
+    pub left: u32,
+    /// The picture over time.
+    pub samples: Vec<Sample>,
+}
+
+/// What keeps a swarm from being faster.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum LimitedBy {
+    /// The uplinks of those who had the file at the start.
+    HoldersUplink,
+    /// All uplinks together.
+    AllUplinks,
+    /// The downlinks of those who fetch.
+    Downlinks,
+    /// Nothing moves any more.
+    Stuck,
+}
+
+/// The state at one moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When.
+    pub at: Duration,
+    /// How many had everything.
+    pub finished: u32,
+    /// Payload bytes that arrived so far, over everybody.
+    pub payload: u64,
+    /// Copies of the rarest piece among those who fetch.
+    pub rarest: u32,
+    /// Copies of all pieces among those who fetch, over the number of pieces, in thousandths.
+    pub mean_copies_permille: u64,
+}
+
+const MILLION: u64 = 1_000_000;
+
+impl Simulation {
+    pub(super) fn take_sample(&mut self) {
+        while self.next_sample <= self.now {
+            self.next_sample = self.next_sample + self.sample_every;
+        }
+        // A swarm that takes very long is sampled ever less often.
+        if self.samples.len() >= 400 {
+            let mut keep = false;
+            self.samples.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.sample_every *= 2;
+        }
+        let total = self.copies.iter().map(|&n| u64::from(n)).sum();
+        self.samples.push(Sample {
+            at: self.elapsed(),
+            finished: self.finished().0,
+            payload: self.payload,
+            rarest: self.copies.iter().copied().min().unwrap_or(0),
+            mean_copies_permille: scale(total, 1000, u64::from(self.geometry.count())),
+        });
+    }
+
+    /// The answer so far; whole once [`Simulation::advance`] says that it is over.
+    pub fn outcome(&self) -> Outcome {
+        let completions: Vec<_> = self.completions.iter().map(|at| at.saturating_since(Moment::EPOCH)).collect();
+        let stayed = completions.len() + self.unfinished as usize;
+        let after = |permille: usize| completions.get((stayed * permille).div_ceil(1000).max(1) - 1).copied();
+        let last = after(1000);
+        let lower_bound = bound::lower_bound(&self.scenario);
+        let stuck = self.unfinished > 0 && self.events.is_empty();
+        let holders = &self.machines[..self.scenario.holders.len()];
+        let sent: u64 = holders.iter().map(|machine| machine.up.sent()).sum();
+        let wanted = self.scenario.size.saturating_mul(stayed as u64);
+        Outcome {
+            first: completions.first().copied(),
+            median: after(500),
+            p99: after(990),
+            last,
+            lower_bound,
+            ratio_ppm: last.map(|last| scale(nanos(last), MILLION, nanos(lower_bound).max(1))),
+            seed_copies_ppm: scale(sent, MILLION, self.scenario.size),
+            duplicates_ppm: scale(self.wasted(), MILLION, wanted),
+            limited_by: if stuck { LimitedBy::Stuck } else { bound::limited_by(&self.scenario) },
+            completions,
+            left: self.gave_up,
+            samples: self.samples.clone(),
+        }
+    }
+
+    fn wasted(&self) -> u64 {
+        let twice = |machine: &super::Machine| machine.fetch.as_ref().map_or(0, |core| core.progress().duplicate_bytes);
+        self.machines.iter().map(|machine| twice(machine) + machine.up.in_vain()).sum()
+    }
+}

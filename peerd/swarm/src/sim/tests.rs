@@ -1,0 +1,1 @@
+//! Goals and invariants, in virtual time.

@@ -1,0 +1,140 @@
+//! Who meets whom: arrivals, and the directory's random bounded samples.
+
+use super::Simulation;
+use super::events::What;
+use super::machine::Machine;
+use super::scenario::{Arrivals, Lie};
+use crate::peers::{Have, PeerKey};
+use crate::serve::{self, Role};
+use crate::timers::{Moment, nanos, scale};
+
+impl Simulation {
+    pub(super) fn populate(&mut self) {
+        // The directory counts claims: a liar that claims to have everything is a holder to it.
+        let alone = self.scenario.holders.len() == 1 && self.scenario.liars() == 0;
+        let role = if alone { Role::LoneSeed } else { Role::OneOfMany };
+        for up in self.scenario.holders.clone() {
+            let luck = self.rng.next();
+            self.machines.push(Machine::holder(&self.scenario, self.geometry, up, role, luck));
+        }
+        let first = self.machines.len();
+        for _ in 0..self.scenario.peers {
+            self.machines.push(Machine::leecher(&self.scenario));
+        }
+        for kind in Lie::ALL.into_iter().cycle().take(self.scenario.liars() as usize) {
+            let luck = self.rng.next();
+            self.machines.push(Machine::liar(&self.scenario, self.geometry, kind, luck));
+        }
+        self.present_at = vec![u32::MAX; self.machines.len()];
+        let count = u32::try_from(self.machines.len()).expect("machines are counted in 32 bits");
+        let first = u32::try_from(first).expect("holders are few");
+        let liars = first + self.scenario.peers;
+        for peer in (0..first).chain(liars..count) {
+            self.enter(peer);
+        }
+        for peer in first..liars {
+            self.schedule_arrival(peer, peer - first);
+        }
+    }
+
+    fn schedule_arrival(&mut self, peer: u32, place: u32) {
+        let at = match self.scenario.arrivals {
+            Arrivals::AtOnce => Moment::EPOCH,
+            Arrivals::Over(time) => {
+                Moment::from_nanos(scale(nanos(time), u64::from(place), u64::from(self.scenario.peers)))
+            }
+        };
+        self.events.push(at, What::Arrive { peer });
+        self.schedule_departure(peer, at);
+    }
+
+    pub(super) fn enter(&mut self, peer: u32) {
+        if self.machines[peer as usize].present {
+            return;
+        }
+        self.machine(peer).present = true;
+        self.present_at[peer as usize] = u32::try_from(self.present.len()).expect("machines are counted in 32 bits");
+        self.present.push(peer);
+    }
+
+    pub(super) fn exit(&mut self, peer: u32) {
+        self.machine(peer).present = false;
+        let at = self.present_at[peer as usize];
+        self.present.swap_remove(at as usize);
+        if let Some(&moved) = self.present.get(at as usize) {
+            self.present_at[moved as usize] = at;
+        }
+    }
+
+    pub(super) fn arrive(&mut self, peer: u32) {
+        self.enter(peer);
+        let luck = self.rng.next();
+        let now = self.now;
+        self.machines[peer as usize].begin(&self.scenario, self.geometry, luck, now);
+        self.drain_fetch(peer);
+        // After all who arrive at this moment: they announce themselves before anybody asks for the others.
+        self.events.push(now, What::LookAround { peer });
+    }
+
+    pub(super) fn look_around(&mut self, peer: u32) {
+        self.machine(peer).looking = false;
+        if self.machines[peer as usize].present {
+            self.meet_some(peer);
+            self.look_again_if_few(peer);
+        }
+    }
+
+    /// Connects to machines of a random sample, as far as both have room.
+    fn meet_some(&mut self, peer: u32) {
+        let others = u32::try_from(self.present.len()).unwrap_or(u32::MAX);
+        let sample = self.scenario.constants.sample;
+        if others <= sample + 1 {
+            for other in self.present.clone() {
+                self.meet(peer, other);
+            }
+            return;
+        }
+        for _ in 0..sample {
+            let other = self.present[self.rng.below(others) as usize];
+            self.meet(peer, other);
+        }
+    }
+
+    fn meet(&mut self, peer: u32, other: u32) {
+        let most = self.scenario.serve.max_neighbours;
+        let (a, b) = (&self.machines[peer as usize], &self.machines[other as usize]);
+        let unknown =
+            peer != other && !a.linked.contains(&other) && !a.shunned.contains(&other) && !b.shunned.contains(&peer);
+        let ready = b.serve.is_some() || b.lie.is_some();
+        if unknown && ready && a.linked.len() < most && b.linked.len() < most {
+            self.machine(peer).linked.push(other);
+            self.machine(other).linked.push(peer);
+            self.watch(peer, other);
+            self.watch(other, peer);
+        }
+    }
+
+    /// `who` connects to `whom`, if it wants to know what that one has.
+    fn watch(&mut self, who: u32, whom: u32) {
+        let wants = self.machines[who as usize].fetch.as_ref().is_some_and(|core| !core.stored().is_full());
+        if wants {
+            let trips = self.scenario.constants.handshake_trips * 2 + 1;
+            self.events.push(self.now + self.scenario.latency * trips, What::Watch { who, whom });
+        }
+    }
+
+    pub(super) fn watched(&mut self, who: u32, whom: u32) {
+        let has = Machine::unknown_have(self.geometry);
+        let now = self.now;
+        let machine = self.machine(whom);
+        if !machine.linked.contains(&who) {
+            return;
+        }
+        if let Some(server) = &mut machine.serve {
+            server.handle(serve::Input::NeighbourJoined { peer: PeerKey(who), has }, now);
+            self.drain_serve(whom);
+        } else if machine.lie.is_some() {
+            self.say(whom, vec![PeerKey(who)], Have::All.into());
+        }
+    }
+}

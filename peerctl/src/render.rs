@@ -25,7 +25,7 @@ pub(crate) use progress::{Bars, left};
 pub(crate) use record::{Fields, Record, Row, opt};
 pub(crate) use table::{Cell as TableCell, Column};
 pub(crate) use text::{fit, safe, screen_width};
-pub(crate) use units::{ago, duration, plural, rate, share};
+pub(crate) use units::{ago, duration, lasting, plural, rate, share, whole_duration};
 
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
 use proto::control::{Failure, FailureCode, Method, Progress};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::cli::{self, Shared};
@@ -94,10 +95,12 @@ impl Runner {
             deadline: OnceCell::new(),
             goes_on: RefCell::new(None),
         };
+        // Listens before the command starts: a password prompt turns Ctrl-C into a signal that would end the process.
+        let mut interrupts = signal(SignalKind::interrupt()).ok();
         let ended = tokio::select! {
             biased;
             ended = Box::pin(command.run(&context)) => ended,
-            () = interrupt() => Err(context.left(FailureCode::Cancelled, "interrupted").into()),
+            () = interrupt(interrupts.as_mut()) => Err(context.left(FailureCode::Cancelled, "interrupted").into()),
         };
         match ended {
             Ok(()) => 0,
@@ -113,11 +116,11 @@ fn as_flow(status: u8) -> Result<Flow, u8> {
     if status == 0 { Ok(Flow::Next) } else { Err(status) }
 }
 
-/// Ends when the user presses Ctrl-C.
-pub(crate) async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the signal ends the process by itself.
-        std::future::pending::<()>().await;
+/// Ends when the user presses Ctrl-C. Where nobody could listen for it, it ends the process by itself.
+async fn interrupt(interrupts: Option<&mut Signal>) {
+    match interrupts {
+        Some(interrupts) => drop(interrupts.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{Trouble, plain_error};
 use crate::render::{self, Format};
-use crate::runner::{Flow, Runner, interrupt};
+use crate::runner::{Flow, Runner};
 
 pub(crate) async fn run(runner: &Runner) -> u8 {
     let mut lines = lines();
@@ -16,7 +16,7 @@ pub(crate) async fn run(runner: &Runner) -> u8 {
         // The wait for a line is left to Ctrl-C as well, or a script typed from nowhere could not be stopped.
         let line = tokio::select! {
             line = lines.recv() => line,
-            () = interrupt() => return FailureCode::Cancelled.exit_status(),
+            _ = tokio::signal::ctrl_c() => return FailureCode::Cancelled.exit_status(),
         };
         number += 1;
         let ended = match line {

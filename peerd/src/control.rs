@@ -48,9 +48,10 @@ pub struct Args {
     pub desk: Desk,
 }
 
-/// What it knows: dropping it ends accept loop and connections, and removes the socket.
+/// What it knows: dropping it ends accept loop and connections.
 pub struct State {
-    _accepting: AbortOnDropHandle<()>,
+    accepting: AbortOnDropHandle<()>,
+    socket: PathBuf,
 }
 
 impl Actor for Control {
@@ -65,7 +66,7 @@ impl Actor for Control {
             let error = accept(&listener, &desk).await;
             let _ = me.cast(Msg::Ended(error.to_string()));
         });
-        Ok(State { _accepting: AbortOnDropHandle::new(accepting) })
+        Ok(State { accepting: AbortOnDropHandle::new(accepting), socket: args.socket })
     }
 
     async fn handle(&self, _: ActorRef<Msg>, message: Msg, _: &mut State) -> Result<(), ActorProcessingErr> {
@@ -73,6 +74,14 @@ impl Actor for Control {
             Msg::Ended(error) => Err(format!("the control socket failed: {error}").into()),
             Msg::Crash => panic!("crash was asked for"),
         }
+    }
+
+    /// An orderly stop leaves no socket behind: whoever looks for a daemon sees at once that there is none.
+    async fn post_stop(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.accepting.abort();
+        let _ = (&mut state.accepting).await;
+        let _ = crate::store::layout::remove(&state.socket);
+        Ok(())
     }
 }
 

@@ -4,11 +4,10 @@
 //! who casts reaches whoever is there now. A message to nobody is handed back as [`Away`], never queued: a part that has
 //! lost its state must be told anew by whoever knows, not by a backlog that speaks of the old one.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ractor::{ActorRef, Message};
-use tokio::sync::oneshot;
+use ractor::{ActorRef, ActorStatus, Message};
+use tokio::sync::{oneshot, watch};
 
 /// Where a question's answer goes.
 pub type Reply<T> = oneshot::Sender<T>;
@@ -23,23 +22,23 @@ pub struct Away;
 
 /// Address of an actor of message type `M`, across its restarts.
 #[derive(Debug)]
-pub struct Mailbox<M>(Arc<RwLock<Option<ActorRef<M>>>>);
+pub struct Mailbox<M>(watch::Sender<Option<ActorRef<M>>>);
 
 impl<M> Clone for Mailbox<M> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
 impl<M: Message> Mailbox<M> {
     /// An address where nobody lives yet.
     pub fn vacant() -> Self {
-        Self(Arc::default())
+        Self(watch::Sender::new(None))
     }
 
     /// From now on messages go to this incarnation.
     pub fn assign(&self, actor: ActorRef<M>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
+        self.0.send_replace(Some(actor));
     }
 
     /// Sends a message.
@@ -47,18 +46,28 @@ impl<M: Message> Mailbox<M> {
     /// # Errors
     /// Nobody is there; the message is dropped, and with it the reply port that it may carry.
     pub fn cast(&self, message: M) -> Result<(), Away> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self.0.borrow().clone();
         current.ok_or(Away)?.cast(message).map_err(|_| Away)
     }
 
-    /// Asks a question and waits for the answer. Only for the edges (control connections, tasks); an actor that waited
-    /// here would hold up its own mailbox.
+    /// Asks a question and waits for the answer, and for somebody to be there who can give it. Only for the edges (control
+    /// connections, tasks); an actor that waited here would hold up its own mailbox.
     ///
     /// # Errors
-    /// Nobody is there, the actor failed on the way, or the time is up.
+    /// Nobody came, the actor failed on the way, or the time is up.
     pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> M, deadline: Duration) -> Result<T, Away> {
-        let (reply, answer) = oneshot::channel();
-        self.cast(question(reply))?;
-        tokio::time::timeout(deadline, answer).await.map_err(|_| Away)?.map_err(|_| Away)
+        let asking = async {
+            let (reply, answer) = oneshot::channel();
+            self.somebody().await?.cast(question(reply)).map_err(|_| Away)?;
+            answer.await.map_err(|_| Away)
+        };
+        tokio::time::timeout(deadline, asking).await.map_err(|_| Away)?
+    }
+
+    async fn somebody(&self) -> Result<ActorRef<M>, Away> {
+        let alive = |actor: &Option<ActorRef<M>>| {
+            actor.as_ref().is_some_and(|actor| actor.get_status() <= ActorStatus::Running)
+        };
+        self.0.subscribe().wait_for(alive).await.map_err(|_| Away)?.clone().ok_or(Away)
     }
 }

@@ -74,8 +74,6 @@ fn run(args: Run) -> ExitCode {
         Err(error) => return bad_config(&error),
     };
     telemetry::start(&config);
-    // One cryptography for all of TLS. Fails only where one was installed before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot be started: {error}")),

@@ -29,7 +29,7 @@ async fn next_command(server: &Server, config: &Config) -> anyhow::Result<String
     let anybody = !server.store().users(None, 1).await?.is_empty();
     if anybody {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        return Ok(format!("next, start a peer:  peerd --directory {scheme}://{}", server.address()));
+        return Ok(format!("next, start a peer:  peerd --directory {scheme}://{}", super::reachable(server.address())));
     }
     let usual = Settings::default().resolve(None, super::environment);
     let place = match usual {

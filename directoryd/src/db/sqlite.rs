@@ -67,8 +67,10 @@ pub(crate) fn migrate(path: &Path) -> Result<Migrated, MigrateError> {
         path: path.to_owned(),
         why: error.to_string(),
     };
-    let steps = connection.run_pending_migrations(MIGRATIONS).map_err(step)?;
-    Ok(Migrated { steps: steps.iter().map(ToString::to_string).collect() })
+    let pending = connection.pending_migrations(MIGRATIONS).map_err(step)?;
+    let steps = pending.iter().map(|migration| migration.name().to_string()).collect();
+    connection.run_migrations(&pending).map_err(step)?;
+    Ok(Migrated { steps })
 }
 
 fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<(), MigrateError> {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
@@ -23,6 +24,9 @@ use crate::handlers::caller::{self, Caller};
 pub(super) const SMALL: usize = 16 << 10;
 /// Largest body of announcements, bytes: a thousand entries with long names.
 pub(super) const LARGE: usize = 1 << 20;
+
+/// How long a refused body may take to arrive.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// The body while it is not read.
 type Body = Pin<Box<dyn Stream<Item = Result<bytes::Bytes, warp::Error>> + Send + Sync>>;
@@ -68,16 +72,20 @@ impl Context {
         Err(ApiError::new(ProblemCode::UnsupportedMediaType, "the body has to be application/json"))
     }
 
-    /// Takes in what is left of a small body that nobody read, so that the client can finish sending before it is told:
-    /// some give up on a connection that answers early.
+    /// Takes in what is left of a body that nobody read, so that the client can finish sending before it is told: some,
+    /// on HTTP/2 above all, lose an answer that comes earlier.
     pub(super) async fn drain(mut self) {
-        let mut read = 0;
-        while let Some(Ok(part)) = self.body.next().await {
-            read += part.len();
-            if read > SMALL {
-                break;
+        let rest = async {
+            let mut read = 0;
+            while let Some(Ok(part)) = self.body.next().await {
+                read += part.len();
+                if read > LARGE {
+                    break;
+                }
             }
-        }
+        };
+        // A client that does not finish in time has its answer cut off, not ours held up.
+        let _ = tokio::time::timeout(DRAIN, rest).await;
     }
 }
 

@@ -53,14 +53,12 @@ async fn who_may_is_decided_before_the_body_is_read() {
     let (peer, unknown) = (ana.peer("a"), ana.peer("unknown"));
     peer.register().await;
     // Bodies that would be refused if anybody looked at them.
-    for body in ["{ no json".to_owned(), "x".repeat(2 << 20)] {
+    for body in ["{ no json".to_owned(), "x".repeat(1 << 20)] {
         for (user, id, expected) in
             [(&bob, peer.id(), ProblemCode::Forbidden), (&ana, unknown.id(), ProblemCode::NotRegistered)]
         {
             let request = user.request(Method::PATCH, &format!("/peers/{id}/files")).body(body.clone());
-            // A large body may be cut off by the answer; what arrives has to be this.
-            let Ok(refused) = request.send().await else { continue };
-            assert_eq!(code(refused).await, expected);
+            assert_eq!(code(request.send().await.unwrap()).await, expected);
         }
     }
 }

@@ -35,6 +35,7 @@ async fn a_registration_has_to_be_proven() {
     let good = peer.proof().await;
     let wrong = [
         other.proof().await,
+        other.proof_for(peer.id()).await,
         RegisterPeer { signature: other.identity.sign(b"x"), ..good.clone() },
         RegisterPeer { instance: InstanceId::from_bytes([0; 16]), ..good.clone() },
         RegisterPeer { address: "127.0.0.1:9".parse().unwrap(), ..good.clone() },

@@ -138,10 +138,15 @@ impl TestPeer {
 
     /// A registration that is in order.
     pub(crate) async fn proof(&self) -> RegisterPeer {
+        self.proof_for(self.id()).await
+    }
+
+    /// A registration for some peer id, signed by this peer's key.
+    pub(crate) async fn proof_for(&self, id: PeerId) -> RegisterPeer {
         let issued = self.user.request(Method::POST, "/peers/challenge").send().await.unwrap();
         let issued: IssuedChallenge = take(issued, StatusCode::CREATED).await;
         let (name, address) = (self.name.parse().unwrap(), "127.0.0.1:5001".parse().unwrap());
-        let message = registration_message(&issued.nonce, &self.id(), &self.instance, &name, &address);
+        let message = registration_message(&issued.nonce, &id, &self.instance, &name, &address);
         RegisterPeer {
             name,
             address,

@@ -94,7 +94,7 @@ fn one(topic: &str) -> Result<String, Failure> {
     let mut tree = cli::tree();
     tree.build();
     match tree.find_subcommand_mut(topic) {
-        Some(command) => Ok(command.render_long_help().to_string()),
+        Some(command) => Ok(command.render_help().to_string()),
         None => Err(usage(format!("there is no help about `{topic}`")).hint("`peerctl help` lists what there is")),
     }
 }

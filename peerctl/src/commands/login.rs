@@ -1,6 +1,6 @@
 //! `login`: hands a user name and a password to the daemon, which logs in at the directory and remembers it.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +12,8 @@ use super::whoami::IdentityRecord;
 use crate::error::{Outcome, plain_error, usage};
 use crate::render::safe;
 use crate::runner::{Context, Origin};
+
+mod prompt;
 
 /// Log in at the directory; the daemon remembers it
 #[derive(Debug, Args)]
@@ -52,33 +54,18 @@ fn has_person(cx: &Context<'_>) -> bool {
 
 fn ask_user(cx: &Context<'_>) -> Result<UserName, Failure> {
     let usual = std::env::var("USER").ok().and_then(|name| name.parse::<UserName>().ok());
-    if !has_person(cx) {
-        return usual.ok_or_else(|| usage("who logs in? name the account: `peerctl login USER`"));
+    if has_person(cx) {
+        return prompt::user(usual);
     }
-    let offered = usual.as_ref().map(|user| format!(" [{user}]")).unwrap_or_default();
-    let mut prompt = std::io::stderr();
-    let _ = write!(prompt, "User{offered}: ").and_then(|()| prompt.flush());
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| unreadable(&error))?;
-    match (line.trim(), usual) {
-        ("", Some(usual)) => Ok(usual),
-        (typed, _) => typed.parse().map_err(|error| usage(format!("{error}"))),
-    }
+    usual.ok_or_else(|| usage("who logs in? name the account: `peerctl login USER`"))
 }
 
 fn ask_password(cx: &Context<'_>, user: &UserName) -> Result<Secret, Failure> {
-    if !has_person(cx) {
-        return Err(usage("there is no terminal to ask for the password on")
-            .hint(format!("`peerctl login {user} --password-file FILE`, or `-` for standard input")));
+    if has_person(cx) {
+        return prompt::password(user);
     }
-    rpassword::prompt_password(format!("Password of {user}: ")).map(Secret::new).map_err(|error| unreadable(&error))
-}
-
-fn unreadable(error: &std::io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::Interrupted => Failure::new(FailureCode::Cancelled, "interrupted"),
-        _ => Failure::new(FailureCode::Io, format!("cannot read the answer: {}", plain_error(error))),
-    }
+    Err(usage("there is no terminal to ask for the password on")
+        .hint(format!("`peerctl login {user} --password-file FILE`, or `-` for standard input")))
 }
 
 fn read_password(cx: &Context<'_>, path: &Path) -> Result<Secret, Failure> {

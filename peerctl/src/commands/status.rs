@@ -3,11 +3,10 @@
 use clap::Args;
 use proto::Timestamp;
 use proto::control::{self, DirectoryState};
-use proto::ids::{PeerAddress, PeerId, PeerName, UserName};
 use serde::Serialize;
 
 use crate::error::Outcome;
-use crate::render::{Fields, Paint, Record, ago, opt, plural};
+use crate::render::{Fields, Paint, Record, ago, lasting, opt, plural};
 use crate::runner::Context;
 
 /// Show how the daemon is: directory, login, shares, transfers
@@ -36,7 +35,7 @@ fn for_people(status: &control::Status, now: Timestamp) -> Fields {
         .with("peer", format!("{} ({})", status.name, status.peer_id.grouped()))
         .with("user", status.user.as_ref().map_or("nobody is logged in".to_owned(), ToString::to_string))
         .with("directory", &directory.url)
-        .painted("state", format!("{}, {}", directory.state, since(directory.since, now)), paint);
+        .painted("state", format!("{} for {}", directory.state, lasting(directory.since, now)), paint);
     if let Some(problem) = &directory.problem {
         fields = fields.with("problem", problem);
     }
@@ -51,10 +50,6 @@ fn for_people(status: &control::Status, now: Timestamp) -> Fields {
         fields = fields.painted("restarted", format!("{}, {times} after a failure", actor.name), Paint::Yellow);
     }
     fields
-}
-
-fn since(then: Timestamp, now: Timestamp) -> String {
-    format!("since {}", ago(then, now))
 }
 
 fn in_full(status: &control::Status) -> Fields {
@@ -95,31 +90,7 @@ struct StatusRecord<'a>(&'a control::Status);
 
 impl Record for StatusRecord<'_> {
     fn json(&self) -> impl Serialize {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            peer_id: PeerId,
-            name: &'a PeerName,
-            user: Option<&'a UserName>,
-            directory: Directory<'a>,
-            address: &'a PeerAddress,
-            shares: u64,
-            transfers: u64,
-        }
-        #[derive(Serialize)]
-        struct Directory<'a> {
-            url: &'a str,
-            state: DirectoryState,
-        }
-        let status = self.0;
-        Json {
-            peer_id: status.peer_id,
-            name: &status.name,
-            user: status.user.as_ref(),
-            directory: Directory { url: &status.directory.url, state: status.directory.state },
-            address: &status.address,
-            shares: status.shares,
-            transfers: status.transfers,
-        }
+        self.0
     }
 
     fn plain(&self) -> Vec<String> {

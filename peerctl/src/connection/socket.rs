@@ -84,6 +84,20 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_has_its_sentence() {
+        for (kind, said) in [
+            (ErrorKind::NotFound, "there is no control socket at `/x`"),
+            (ErrorKind::ConnectionRefused, "nobody listens on `/x`"),
+            (ErrorKind::PermissionDenied, "you may not use the control socket `/x`"),
+            (ErrorKind::InvalidInput, "cannot reach the daemon at `/x`: "),
+        ] {
+            let failure = unreachable(Path::new("/x"), &kind.into());
+            assert_eq!(failure.code, FailureCode::DaemonUnreachable);
+            assert!(failure.message.contains(said) && failure.hint.is_some(), "{failure:?}");
+        }
+    }
+
+    #[test]
     fn the_usual_places_in_their_order() {
         let places = usual_places(Some("/run/user/7".into()));
         assert_eq!(places, ["/run/user/7/enjambre/peerd.sock", "/run/enjambre/peerd.sock"].map(PathBuf::from));

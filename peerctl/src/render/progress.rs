@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto::control::{Transfer, TransferState};
 use proto::ids::ByteCount;
 
-use super::{Output, duration, fit, plural, rate, safe, screen_width, share};
+use super::{Output, fit, plural, rate, safe, screen_width, share, whole_duration};
 
 /// All bars of one command.
 pub(crate) struct Bars {
@@ -114,7 +114,7 @@ fn in_words(transfer: &Transfer, columns: usize) -> String {
 pub(crate) fn left(transfer: &Transfer) -> Option<String> {
     let missing = transfer.size.saturating_sub(transfer.bytes).as_u64();
     #[expect(clippy::cast_precision_loss, reason = "a guess anyway")]
-    (transfer.rate >= 1.0).then(|| duration((missing as f64 / transfer.rate).ceil()))
+    (transfer.rate >= 1.0).then(|| whole_duration((missing as f64 / transfer.rate).ceil()))
 }
 
 fn held_up(transfer: &Transfer) -> Option<String> {

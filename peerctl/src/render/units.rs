@@ -7,9 +7,20 @@ use proto::ids::{ByteCount, Rate};
 
 /// How long ago a point in time was, in its largest unit.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
-    // Clocks of two machines: a moment that is still to come was just now.
-    let passed = Duration::try_from(now.duration_since(then)).unwrap_or_default();
-    if passed.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", rough(passed.as_secs())) }
+    match passed(then, now).as_secs() {
+        0 => "just now".to_owned(),
+        seconds => format!("{} ago", rough(seconds)),
+    }
+}
+
+/// How long something has been so.
+pub(crate) fn lasting(since: Timestamp, now: Timestamp) -> String {
+    rough(passed(since, now).as_secs())
+}
+
+/// Clocks of two machines: a moment that is still to come was just now.
+fn passed(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
 fn rough(seconds: u64) -> String {
@@ -23,11 +34,12 @@ fn rough(seconds: u64) -> String {
 
 /// A span of time: `0.35 s`, `12 s`, `3:05`, `1:02:03`.
 pub(crate) fn duration(seconds: f64) -> String {
-    let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
-    if seconds < 10.0 {
-        return format!("{seconds:.2} s");
-    }
-    let whole = Duration::from_secs_f64(seconds.min(1e15)).as_secs();
+    if seconds < 10.0 { format!("{:.2} s", seconds.max(0.0)) } else { whole_duration(seconds) }
+}
+
+/// A span of time to the second, rounded down.
+pub(crate) fn whole_duration(seconds: f64) -> String {
+    let whole = Duration::try_from_secs_f64(seconds.min(1e15)).unwrap_or_default().as_secs();
     match (whole / 3600, whole / 60 % 60, whole % 60) {
         (0, 0, s) => format!("{s} s"),
         (0, m, s) => format!("{m}:{s:02}"),
@@ -64,7 +76,8 @@ mod tests {
         {
             assert_eq!(duration(seconds), text);
         }
-        assert_eq!(duration(f64::NAN), "0.00 s");
+        assert_eq!(whole_duration(f64::NAN.ceil()), whole_duration(1e15));
+        assert_eq!(whole_duration(9.6), "9 s");
         assert!(duration(f64::MAX).ends_with(":40"), "{}", duration(f64::MAX));
     }
 

@@ -1,5 +1,6 @@
 //! The line editor on its thread: history, hints, completion.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -72,7 +73,7 @@ struct Lines {
 
 impl Lines {
     fn new(told: mpsc::Sender<Event>) -> rustyline::Result<Self> {
-        let mut editor = rustyline::Editor::with_config(config())?;
+        let mut editor = rustyline::Editor::with_config(config()?)?;
         let mut tree = cli::line_tree();
         tree.build();
         let assistant =
@@ -120,17 +121,16 @@ impl Lines {
     }
 }
 
-fn config() -> Config {
+fn config() -> rustyline::Result<Config> {
+    // Where data is piped on, the prompt must not be part of it.
+    let behavior = if std::io::stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .bell_style(BellStyle::None)
-        .behavior(Behavior::Stdio)
-        .history_ignore_space(true);
-    let config = match config.max_history_size(history::LINES) {
-        Ok(config) => config,
-        Err(_) => Config::builder(),
-    };
-    config.build()
+        .behavior(behavior)
+        .history_ignore_space(true)
+        .max_history_size(history::LINES)?;
+    Ok(config.build())
 }
 
 /// What helps while typing.

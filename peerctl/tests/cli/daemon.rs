@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use assert_cmd::Command;
 use proto::control::{Failure, Notification, Progress, Request, RequestFrame, Response};
@@ -38,6 +39,7 @@ type Answer = dyn Fn(&Request) -> Vec<Say> + Send + Sync;
 struct Inner {
     answer: Box<Answer>,
     asked: Mutex<Vec<Request>>,
+    more: Condvar,
     connections: Mutex<Vec<UnixStream>>,
     stopped: AtomicBool,
 }
@@ -57,6 +59,7 @@ impl Daemon {
         let inner = Arc::new(Inner {
             answer: Box::new(answer),
             asked: Mutex::default(),
+            more: Condvar::new(),
             connections: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -68,6 +71,15 @@ impl Daemon {
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Vec<Request> {
         self.inner.asked.lock().unwrap().clone()
+    }
+
+    /// Waits until something has been asked.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, asked: impl Fn(&Request) -> bool) {
+        let (requests, deadline) = (self.inner.asked.lock().unwrap(), Duration::from_secs(10));
+        let nothing = |requests: &mut Vec<Request>| !requests.iter().any(&asked);
+        let (_requests, waited) = self.inner.more.wait_timeout_while(requests, deadline, nothing).unwrap();
+        assert!(!waited.timed_out(), "it is never asked");
     }
 }
 
@@ -101,6 +113,7 @@ fn serve(mut connection: UnixStream, inner: &Inner) {
     for line in lines.map_while(Result::ok) {
         let frame = RequestFrame::parse(&line).unwrap();
         inner.asked.lock().unwrap().push(frame.request.clone());
+        inner.more.notify_all();
         for said in (inner.answer)(&frame.request) {
             let line = match said {
                 Say::Progress(progress) => serde_json::to_string(&Notification::progress(frame.id, progress)).unwrap(),
@@ -119,15 +132,16 @@ fn serve(mut connection: UnixStream, inner: &Inner) {
 
 /// A folder with a daemon in it.
 pub(crate) struct House {
-    pub(crate) folder: tempfile::TempDir,
+    // Goes first: a daemon whose socket is gone cannot be woken to end.
     pub(crate) daemon: Daemon,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl House {
     pub(crate) fn new(answer: impl Fn(&Request) -> Vec<Say> + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let daemon = Daemon::at(&folder.path().join("peerd.sock"), answer);
-        Self { folder, daemon }
+        Self { daemon, folder }
     }
 
     /// `peerctl` with that daemon and nothing else of the surroundings.
@@ -147,7 +161,7 @@ impl House {
 pub(crate) fn peerctl(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_peerctl"));
     command.env_clear().env("HOME", home).env("TERM", "xterm").current_dir(home);
-    command.timeout(std::time::Duration::from_secs(20));
+    command.timeout(Duration::from_secs(20));
     command
 }
 

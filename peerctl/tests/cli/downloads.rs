@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use proto::control::{Failure, FailureCode, Progress, Request, Transfer, TransferState, Transfers};
 
@@ -129,11 +128,7 @@ fn an_interrupt_leaves_it_running() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !house.daemon.asked().iter().any(|asked| matches!(asked, Request::Wait(_))) {
-        assert!(Instant::now() < deadline, "it never waits");
-        std::thread::yield_now();
-    }
+    house.daemon.wait_for(|asked| matches!(asked, Request::Wait(_)));
     let status = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
     assert!(status.success());
     let mut said = String::new();

@@ -75,13 +75,13 @@ fn a_reader_that_goes_ends_it_quietly() {
 fn tables_fit_the_terminal() {
     let house = House::new(healthy);
     let wide = "\
-NAME                                                   SIZE  HOLDERS  ID
-a rather long name of a file that is shared.iso  700.0 MiB      2/3  0c15fdb8ae50
-日本語                                                 1 B      0/3  e7a2b0ee2ba4
+NAME                                                  SIZE  HOLDERS  ID
+a rather long name of a file that is shared.iso  700.0 MiB      2/3  08ec62d7e8fc
+日本語                                                 1 B      0/3  b4c93ae12a92
 ";
     let narrow = "\
 NAME                       SIZE  HOLDERS
-a rather long name…   700.0 MiB      2/3
+a rather long name …  700.0 MiB      2/3
 日本語                      1 B      0/3
 ";
     for (columns, expected) in [("120", wide), ("40", narrow)] {

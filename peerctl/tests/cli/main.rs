@@ -1,6 +1,8 @@
 //! `peerctl` as a program, against a daemon that says what a test wants it to say: answers that a real one gives rarely or
 //! never. What the real daemons do is tested end to end elsewhere.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod daemon;
 mod downloads;
 mod failures;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use proto::Timestamp;
 use proto::control::{
-    ActorStatus, Cancel, Crash, Done, Download, Failure, FailureCode, Identity, Login, Progress, Request, Response,
-    Started, Status, Transfer, Transfers, Unshare, Unshared, Upload, Uploaded, Wait,
+    ActorStatus, Cancel, Crash, DirectoryState, Done, Download, Failure, FailureCode, Identity, Login, Progress,
+    Request, Response, Started, Status, Transfer, Transfers, Unshare, Unshared, Upload, Uploaded, Wait,
 };
 use proto::directory::LoginRequest;
 use proto::ids::{FileId, PeerAddress, PeerId, PeerName, TransferId};
@@ -191,7 +191,9 @@ impl Desk {
     /// Whether the directory has acknowledged the catalog up to that version, waiting a little while it can.
     async fn announced(&self, version: u64) -> bool {
         let mut view = self.view.clone();
-        let settled = |view: &View| view.announced >= version || view.lease.is_none();
+        let hopeless =
+            |view: &View| matches!(view.status.state, DirectoryState::Unreachable | DirectoryState::LoggedOut);
+        let settled = |view: &View| view.announced >= version || hopeless(view);
         match tokio::time::timeout(ANNOUNCE, view.wait_for(settled)).await {
             Ok(Ok(view)) => view.announced >= version,
             _ => false,

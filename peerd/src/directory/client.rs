@@ -93,6 +93,8 @@ impl Client {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+        // One cryptography for all of TLS. Fails only where one was installed before, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)

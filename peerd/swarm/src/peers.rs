@@ -84,8 +84,6 @@ pub(crate) struct Peer {
     pub(crate) late: u32,
     pub(crate) meter: Meter,
     pub(crate) standing: Standing,
-    /// The driver says when its answers begin.
-    pub(crate) tells_begun: bool,
     /// A look found nothing open that this peer has, and nothing changed since.
     pub(crate) dry: bool,
 }
@@ -104,7 +102,6 @@ impl Peer {
             late: 0,
             meter: Meter::new(initial_window),
             standing: Standing::default(),
-            tells_begun: false,
             dry: false,
         }
     }

@@ -15,6 +15,7 @@ mod neighbour;
 mod news;
 #[cfg(test)]
 mod tests;
+mod width;
 
 use std::collections::VecDeque;
 
@@ -57,7 +58,7 @@ impl Server {
         Self {
             carried: vec![0; geometry.count() as usize].into(),
             first_copies: lone.then(|| FirstCopies::new(geometry.count(), seed)),
-            uplink: Uplink::default(),
+            uplink: Uplink::new(&config),
             geometry,
             config,
             now,
@@ -82,7 +83,7 @@ impl Server {
             Input::NeighbourLeft { peer } => self.neighbour_left(peer),
             Input::Ended { peer, piece, sent } => self.ended(peer, piece, sent),
             Input::Gained { pieces } => self.gained(&pieces),
-            Input::Joined { role } => self.joined(role),
+            Input::Role { role } => self.role_changed(role),
         }
         self.grant();
     }

@@ -1,8 +1,8 @@
 //! A gRPC channel to one expected peer.
 //!
-//! tonic's own `tls_config_with_verifier` was tried on paper and left: it takes the process's default provider when there
+//! tonic's own `tls_config_with_verifier` was weighed and left: it takes the process's default provider when there
 //! is one, the key as PEM, offers TLS 1.2 too, and buries why a handshake failed. This connector is shorter than the
-//! detour around that: TCP, then TLS with [`client_config`](crate::client_config), both again for every reconnection, so
+//! detour around that: TCP, then TLS with [`client_config`], both again for every reconnection, so
 //! the pin holds for the whole life of the channel.
 
 use std::sync::Arc;

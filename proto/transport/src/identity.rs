@@ -2,7 +2,7 @@
 //!
 //! One Ed25519 key per state folder, made on the first start and never changed: the peer id is its hash, so losing the
 //! file is losing the identity, and a copy of it is the same peer. The private key leaves this module only as signatures,
-//! its own and those of TLS handshakes ([`crate::tls`]). What is on disk is [`file`](self)'s concern.
+//! its own and those of TLS handshakes ([`crate::tls`]). What is on disk is `file`'s concern.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

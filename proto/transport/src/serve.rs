@@ -4,8 +4,8 @@
 //! listener ─▶ register (a seat, or the longest idle gives way) ─▶ task: TLS handshake ─▶ HTTP ─▶ the service
 //! ```
 //! Nothing but accepting happens in the loop: a client can hold up its own connection only. Every connection, and every
-//! HTTP/2 stream on it, is a task that this loop owns; when [`serve`] returns, or is dropped, none is left. What clients
-//! may cost is set by [`Limits`]; what ends a connection is listed in [`connection`](self).
+//! HTTP/2 stream on it, is a task that this loop owns: none is left when [`serve`] returns, all are told to end when it is
+//! dropped. What clients may cost is set by [`Limits`]; what ends a connection is listed in `connection`.
 
 use std::io;
 use std::net::SocketAddr;

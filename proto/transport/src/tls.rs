@@ -1,6 +1,6 @@
 //! TLS settings: between peers held to keys, for the directory read from files.
 //!
-//! Between peers the certificate is only an envelope: both verifiers of [`pin`](self) look at the Ed25519 key in it and at
+//! Between peers the certificate is only an envelope: both verifiers of `pin` look at the Ed25519 key in it and at
 //! nothing else, no name, no date, no issuer. TLS 1.3 only. No session is ever resumed, so every connection proves its key
 //! anew. The provider is named everywhere: what another crate installed as the process's default changes nothing.
 

@@ -6,9 +6,7 @@ use crate::pieces::Piece;
 
 impl Core {
     pub(super) fn piece_begun(&mut self, key: PeerKey, piece: Piece) {
-        if let Some(at) = self.find(key) {
-            self.flights.begin(&mut self.peers[at], piece);
-        }
+        self.flights.begin(key, piece);
     }
 
     pub(super) fn piece_stored(&mut self, key: PeerKey, piece: Piece) {

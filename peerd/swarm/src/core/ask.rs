@@ -4,6 +4,7 @@ use super::flights::Request;
 use super::{Core, Output, Phase};
 use crate::peers::Peer;
 use crate::pieces::Piece;
+use crate::timers::scale;
 
 impl Core {
     /// Asks the peer at `at` for as much as it may be asked for; for what others were asked for, when it could do better and
@@ -65,22 +66,24 @@ impl Core {
             && (peer.asked < self.config.window_min || peer.outstanding + piece <= peer.meter.window())
     }
 
-    /// Whether one more piece fits the total. Once that is half used, a peer with its least window leaves room for one
-    /// request of everybody who has none, so that nobody is kept out by those who came first.
+    /// Whether one more piece fits the total. Once that is half used, it is shared in proportion to what peers deliver, so that all
+    /// queues are equally long in time; and a peer with its least window leaves room for one request of everybody who has none, so
+    /// that nobody is kept out by those who came first.
     fn within_total(&self, peer: &Peer) -> bool {
         let piece = u64::from(self.geometry.piece_size());
         let budget = self.config.budget(self.geometry);
         if self.in_flight + piece <= budget / 2 {
             return true;
         }
-        let satisfied = peer.asked >= self.config.window_min.max(1);
-        let waiting = if satisfied { self.waiting() } else { 0 };
-        self.in_flight + piece * (1 + waiting) <= budget
-    }
-
-    /// Peers that could be asked for something and have not been.
-    fn waiting(&self) -> u64 {
-        self.peers.iter().filter(|peer| peer.asked == 0 && !peer.dry && peer.standing.trusted(self.now)).count() as u64
+        if peer.asked < self.config.window_min.max(1) {
+            return self.in_flight + piece <= budget;
+        }
+        let useful =
+            || self.peers.iter().filter(|peer| peer.asked > 0 || (!peer.dry && peer.standing.trusted(self.now)));
+        let waiting = useful().filter(|peer| peer.asked == 0).count() as u64;
+        let rates = useful().map(|peer| peer.meter.rate()).sum();
+        let share = scale(budget, peer.meter.rate(), rates).max(self.config.window_initial);
+        peer.outstanding + piece <= share && self.in_flight + piece * (1 + waiting) <= budget
     }
 
     pub(super) fn request(&mut self, at: usize, piece: Piece) {

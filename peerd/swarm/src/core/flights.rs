@@ -17,13 +17,15 @@ pub(super) struct Request {
     pub(super) len: u32,
     /// Past its deadline: somebody else may be asked.
     pub(super) late: bool,
-    /// First bytes are here; or may be, of a peer that does not say so.
+    /// First bytes are here; or may be, as long as the driver never said of any that they are.
     pub(super) begun: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flights {
     list: Vec<Request>,
+    /// The driver says when answers begin.
+    told: bool,
 }
 
 impl Flights {
@@ -41,7 +43,7 @@ impl Flights {
         peer.outstanding += u64::from(request.len);
         peer.asked += 1;
         self.list.push(request);
-        self.guess_begun(peer);
+        self.guess_begun(peer.key);
     }
 
     /// The request to `peer` for `piece`, no longer outstanding.
@@ -51,22 +53,23 @@ impl Flights {
         peer.outstanding -= u64::from(request.len);
         peer.asked -= 1;
         peer.late -= u32::from(request.late);
-        self.guess_begun(peer);
+        self.guess_begun(peer.key);
         Some(request)
     }
 
     /// The first bytes for `piece` came from `peer`.
-    pub(super) fn begin(&mut self, peer: &mut Peer, piece: Piece) {
-        let first_word = !std::mem::replace(&mut peer.tells_begun, true);
-        for request in self.list.iter_mut().filter(|request| request.peer == peer.key) {
-            request.begun = request.piece == piece || (request.begun && !first_word);
+    pub(super) fn begin(&mut self, peer: PeerKey, piece: Piece) {
+        let guesses = !std::mem::replace(&mut self.told, true);
+        for request in &mut self.list {
+            request.begun &= !guesses;
+            request.begun |= request.peer == peer && request.piece == piece;
         }
     }
 
-    /// Of a peer that does not say when its answers begin, the oldest one may have.
-    fn guess_begun(&mut self, peer: &Peer) {
-        if !peer.tells_begun
-            && let Some(oldest) = self.list.iter_mut().find(|request| request.peer == peer.key)
+    /// While the driver does not say when answers begin, the oldest of a peer may have.
+    fn guess_begun(&mut self, peer: PeerKey) {
+        if !self.told
+            && let Some(oldest) = self.list.iter_mut().find(|request| request.peer == peer)
         {
             oldest.begun = true;
         }
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_peer_is_taken_to_have_begun_the_oldest() {
+    fn the_oldest_of_a_peer_is_taken_to_have_begun() {
         let (mut flights, mut one, mut two) = (Flights::default(), peer(1), peer(2));
         ask(&mut flights, &mut one, 5);
         ask(&mut flights, &mut two, 6);
@@ -116,14 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_says_what_began_is_believed() {
-        let (mut flights, mut one) = (Flights::default(), peer(1));
+    fn what_is_said_to_have_begun_is_believed_of_everybody() {
+        let (mut flights, mut one, mut two) = (Flights::default(), peer(1), peer(2));
         for piece in [5, 6, 7] {
             ask(&mut flights, &mut one, piece);
         }
-        flights.begin(&mut one, Piece(6));
+        ask(&mut flights, &mut two, 8);
+        flights.begin(one.key, Piece(6));
         assert_eq!(begun(&flights), [6]);
-        flights.begin(&mut one, Piece(7));
+        flights.begin(one.key, Piece(7));
         flights.take(&mut one, Piece(6));
         assert_eq!(begun(&flights), [7]);
     }

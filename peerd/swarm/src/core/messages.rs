@@ -27,7 +27,7 @@ pub enum Input {
         peer: PeerKey,
     },
     /// The first bytes of an answer are here. Optional, and worth telling: what has not begun can be moved to another peer at no
-    /// cost. Of a peer for which this was never said, the oldest request is taken to have begun.
+    /// cost. Until it is said for the first time, the oldest request of every peer is taken to have begun; from then on, only those it is said of.
     PieceBegun {
         /// Where they came from.
         peer: PeerKey,

@@ -9,8 +9,8 @@ pub struct Config {
     pub max_neighbours: usize,
     /// Asks of one neighbour that may wait.
     pub max_waiting: usize,
-    /// Grants that may always be under way. Few, because a piece that shares the uplink with many others arrives late, and only a
-    /// whole piece can be passed on; two, because the next must be ready when one ends.
+    /// Grants that may always be under way. One, because a piece that shares the uplink with others arrives late, and only a whole
+    /// piece can be passed on. More are found to be needed where one neighbour alone cannot take what the uplink sends.
     pub min_grants: usize,
     /// Grants that are never exceeded, slow ones set aside included.
     pub max_grants: usize,
@@ -42,8 +42,8 @@ impl Default for Config {
             max_waiting: 256,
             min_grants: 1,
             max_grants: 64,
-            grant_queue: Duration::from_millis(30),
-            initial_grants: 256 << 10,
+            grant_queue: Duration::from_millis(5),
+            initial_grants: 64 << 10,
             slow_grant: Duration::from_millis(500),
             fair_pieces: 2,
             news_spacing: Duration::from_millis(2),

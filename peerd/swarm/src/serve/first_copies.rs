@@ -7,6 +7,9 @@
 //! `pool`: pieces shown to nobody, in an order of the seed's. When it is empty, what was sent once is open to all, and what was shown to
 //! somebody who does not ask for it goes back to the pool.
 
+use std::time::Duration;
+
+use super::neighbour::Neighbour;
 use super::{Output, Server, Shown};
 use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
@@ -47,31 +50,37 @@ impl Server {
 
     /// Shows the neighbour at `at` more, when it asked for most of what it was shown.
     pub(super) fn show_more(&mut self, at: usize) {
+        let pieces = self.next_to_show(at);
+        if !pieces.is_empty() {
+            let peers = vec![self.neighbours[at].key];
+            self.outputs.push_back(Output::Show { peers, shown: Shown::More(pieces) });
+        }
+    }
+
+    /// What to show the neighbour at `at` next.
+    pub(super) fn next_to_show(&mut self, at: usize) -> Vec<Piece> {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
-        let Some(copies) = &mut self.first_copies else { return };
+        let Some(copies) = &mut self.first_copies else { return Vec::new() };
         let neighbour = &mut self.neighbours[at];
         // Twice as much each time, up to an eighth of its share: a fast neighbour is not held up, and little is left with a
         // slow one.
         let share = u32::try_from(copies.pool.len()).unwrap_or(u32::MAX) / neighbours.max(1) / 8;
         let ahead = neighbour.ahead.min(share).max(self.config.min_ahead);
+        let mut pieces = Vec::new();
         if neighbour.unasked.count() > ahead / 2 {
-            return;
+            return pieces;
         }
         neighbour.ahead = ahead * 2;
-        let mut pieces = Vec::new();
         while neighbour.unasked.count() < ahead
             && let Some(piece) = next_for(&mut copies.pool, &neighbour.has)
         {
             neighbour.unasked.set(piece);
             pieces.push(piece);
         }
-        if !pieces.is_empty() {
-            let peers = vec![neighbour.key];
-            self.outputs.push_back(Output::Show { peers, shown: Shown::More(pieces) });
-        }
         if !neighbour.unasked.is_empty() {
             self.alarm.by(self.now + self.config.idle_patience);
         }
+        pieces
     }
 
     pub(super) fn asked_for_shown(&mut self, at: usize, piece: Piece) {
@@ -111,16 +120,20 @@ impl Server {
         }
     }
 
-    /// When the next neighbour has been idle long enough to be shown more.
+    /// When the next neighbour has been idle long enough to be shown more, or to be relieved of what it was shown.
     pub(super) fn next_idle(&self) -> Option<Moment> {
         self.first_copies.as_ref()?;
         let idle = self.neighbours.iter().filter(|neighbour| neighbour.idle() && !neighbour.has.is_full());
-        idle.map(|neighbour| neighbour.last_ask + self.patience(neighbour.ignored)).filter(|&at| at > self.now).min()
+        idle.map(|neighbour| neighbour.last_ask + self.patience(neighbour)).filter(|&at| at > self.now).min()
     }
 
-    /// Doubles each time a neighbour was shown more and asked for nothing: one that sleeps shall not be shown everything.
-    fn patience(&self, ignored: u32) -> std::time::Duration {
-        self.config.idle_patience.saturating_mul(1 << ignored.min(10))
+    /// How long `neighbour` may be idle. Doubles each time it was shown more and asked for nothing: one that sleeps shall not be shown
+    /// everything. Nobody sits on the last pieces, though.
+    fn patience(&self, neighbour: &Neighbour) -> Duration {
+        let last =
+            self.first_copies.as_ref().is_some_and(|copies| copies.pool.is_empty()) && !neighbour.unasked.is_empty();
+        let doublings = if last { 0 } else { neighbour.ignored.min(10) };
+        self.config.idle_patience.saturating_mul(1 << doublings)
     }
 
     /// Neighbours that ask for nothing, though they were shown something, have no use for that: others are shown it, and
@@ -132,7 +145,7 @@ impl Server {
         for at in 0..self.neighbours.len() {
             let neighbour = &self.neighbours[at];
             let since = self.now.saturating_since(neighbour.last_ask);
-            if !neighbour.idle() || since < self.patience(neighbour.ignored) {
+            if !neighbour.idle() || since < self.patience(neighbour) {
                 continue;
             }
             let fresh = Bitfield::new(self.geometry.count());
@@ -142,6 +155,16 @@ impl Server {
             self.take_back(&unasked);
         }
         self.free_the_stuck();
+        self.share_what_came_back();
+    }
+
+    /// Those who do ask are shown what came back to the pool.
+    fn share_what_came_back(&mut self) {
+        for at in 0..self.neighbours.len() {
+            if self.neighbours[at].ignored == 0 {
+                self.show_more(at);
+            }
+        }
     }
 
     /// With nothing left to show, what was not sent and nobody waits for is shown to others.

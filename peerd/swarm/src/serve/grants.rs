@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::width::Width;
 use super::{Config, Output, Server};
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
@@ -24,21 +25,28 @@ struct Grant {
 }
 
 /// What is under way, and how fast it goes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Uplink {
     grants: Vec<Grant>,
     /// Bytes and grants that are not set aside.
     bytes: u64,
     counted: usize,
-    /// Bytes per second while something was under way; 0 until known.
-    rate: u64,
     /// How long a grant takes, smoothed, in ns.
     usual: u64,
-    busy_since: Moment,
-    sample: u64,
+    width: Width,
 }
 
 impl Uplink {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            grants: Vec::new(),
+            bytes: 0,
+            counted: 0,
+            usual: 0,
+            width: Width::new(config.min_grants, config.max_grants),
+        }
+    }
+
     pub(super) const fn granted(&self) -> usize {
         self.grants.len()
     }
@@ -57,17 +65,14 @@ impl Uplink {
     }
 
     fn has_room(&self, config: &Config) -> bool {
-        let wanted = match self.rate {
+        let wanted = match self.width.rate() {
             0 => config.initial_grants,
             rate => scale(rate, nanos(config.grant_queue), SECOND),
         };
-        self.grants.len() < config.max_grants && (self.counted < config.min_grants || self.bytes < wanted)
+        self.grants.len() < config.max_grants && (self.counted < self.width.grants() || self.bytes < wanted)
     }
 
     fn push(&mut self, grant: Grant) {
-        if self.counted == 0 {
-            self.busy_since = grant.since;
-        }
         self.bytes += u64::from(grant.len);
         self.counted += 1;
         self.grants.push(grant);
@@ -95,16 +100,9 @@ impl Uplink {
 
     /// Takes the measure of a grant that was sent whole.
     fn measure(&mut self, grant: &Grant, now: Moment) {
-        self.sample += u64::from(grant.len);
+        self.width.sent(grant.len, now);
         let took = nanos(now.saturating_since(grant.since));
         self.usual = if self.usual == 0 { took } else { self.usual - self.usual / 8 + took / 8 };
-        let time = nanos(now.saturating_since(self.busy_since));
-        // Over less than 20 ms the end of one piece and the beginning of the next weigh too much.
-        if time >= SECOND / 50 {
-            let fresh = scale(self.sample, SECOND, time);
-            self.rate = if self.rate == 0 { fresh } else { self.rate - self.rate / 4 + fresh / 4 };
-            (self.sample, self.busy_since) = (0, now);
-        }
     }
 
     fn slow_after(&self, config: &Config) -> Duration {
@@ -132,7 +130,10 @@ impl Server {
     /// Grants what there is room for.
     pub(super) fn grant(&mut self) {
         while self.uplink.has_room(&self.config) {
-            let Some((at, place)) = self.next_ask() else { break };
+            let Some((at, place)) = self.next_ask() else {
+                self.uplink.width.idle(self.now);
+                break;
+            };
             let neighbour = &mut self.neighbours[at];
             let piece = neighbour.waiting.remove(place);
             let len = self.geometry.len(piece);

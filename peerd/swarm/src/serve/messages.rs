@@ -54,7 +54,7 @@ pub enum Input {
         pieces: Vec<Piece>,
     },
     /// Other complete holders have come, or all but this one have gone.
-    Joined {
+    Role {
         /// What this peer is among the holders.
         role: Role,
     },

@@ -80,9 +80,11 @@ impl Server {
     fn show_first(&mut self, at: usize) {
         let peers = vec![self.neighbours[at].key];
         if self.first_copies.is_some() {
-            let shown = Shown::First(self.open_to_all());
-            self.outputs.push_back(Output::Show { peers, shown });
-            self.show_more(at);
+            let mut first = self.open_to_all();
+            for piece in self.next_to_show(at) {
+                first.set(piece);
+            }
+            self.outputs.push_back(Output::Show { peers, shown: Shown::First(first) });
         } else if self.have.is_full() {
             self.outputs.push_back(Output::Show { peers, shown: Shown::All });
         } else {

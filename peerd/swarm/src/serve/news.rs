@@ -17,7 +17,7 @@ impl Server {
         self.plan_news();
     }
 
-    pub(super) fn joined(&mut self, role: Role) {
+    pub(super) fn role_changed(&mut self, role: Role) {
         if matches!(role, Role::OneOfMany) && self.first_copies.take().is_some() {
             self.show_everything();
         }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::outcome::LimitedBy;
-use super::scenario::Scenario;
-use crate::timers::scale;
+use super::scenario::{Arrivals, Scenario};
+use crate::timers::{nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -24,8 +24,22 @@ fn bounds(scenario: &Scenario) -> [(Duration, LimitedBy); 3] {
     ]
 }
 
+/// The largest of the three; or what the last to arrive needs for itself, when that is later.
 pub(super) fn lower_bound(scenario: &Scenario) -> Duration {
-    bounds(scenario).into_iter().map(|(time, _)| time).max().unwrap_or_default()
+    let bounds = bounds(scenario);
+    let alone = last_arrival(scenario) + bounds[0].0;
+    bounds.into_iter().map(|(time, _)| time).max().unwrap_or_default().max(alone)
+}
+
+/// When the last of those who fetch begins.
+fn last_arrival(scenario: &Scenario) -> Duration {
+    match scenario.arrivals {
+        Arrivals::AtOnce => Duration::ZERO,
+        Arrivals::Over(time) => {
+            let peers = u64::from(scenario.peers.max(1));
+            Duration::from_nanos(scale(nanos(time), peers - 1, peers))
+        }
+    }
 }
 
 /// The bound that is largest; the holders' uplink, if others are as large.

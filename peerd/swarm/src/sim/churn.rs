@@ -37,7 +37,7 @@ impl Simulation {
         }
         let machine = self.machine(peer);
         machine.serve = None;
-        machine.up.stop(now, |_| true);
+        machine.up.stop(now, true, |_| true);
         for tell in std::mem::take(&mut machine.linked) {
             self.events.push(now + latency, What::Left { who: peer, tell });
         }
@@ -50,7 +50,7 @@ impl Simulation {
         if let Some(server) = &mut self.machine(tell).serve {
             server.handle(serve::Input::NeighbourLeft { peer: key }, now);
         }
-        if self.machine(tell).up.stop(now, |flow| flow.to == who) {
+        if self.machine(tell).up.stop(now, false, |flow| flow.to == who) {
             self.plan_sent(tell);
         }
         self.drain_serve(tell);

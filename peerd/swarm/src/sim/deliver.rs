@@ -24,11 +24,11 @@ pub(super) struct Message {
 impl Simulation {
     pub(super) fn drain_fetch(&mut self, peer: u32) {
         while let Some(output) = self.machine(peer).fetch.as_mut().and_then(crate::Core::poll_output) {
-            let at = self.now + self.scenario.latency;
+            // Both wait to be served, so that neither overtakes the other.
+            let at = self.now + self.scenario.latency + self.scenario.constants.service;
             match output {
                 Output::Request { peer: to, piece } => {
-                    self.events
-                        .push(at + self.scenario.constants.service, What::Ask { from: peer, to: to.0, piece: piece.0 });
+                    self.events.push(at, What::Ask { from: peer, to: to.0, piece: piece.0 });
                 }
                 Output::Withdraw { peer: to, piece } => {
                     self.events.push(at, What::Withdraw { from: peer, to: to.0, piece: piece.0 });
@@ -140,7 +140,7 @@ impl Simulation {
         let machine = self.machine(to);
         let Some(server) = &mut machine.serve else { return };
         server.handle(serve::Input::NeighbourWithdraws { peer: PeerKey(from), piece: Piece(piece) }, now);
-        if machine.up.stop(now, |flow| flow.to == from && flow.piece == piece) {
+        if machine.up.stop(now, true, |flow| flow.to == from && flow.piece == piece) {
             self.plan_sent(to);
         }
         self.drain_serve(to);

@@ -81,8 +81,8 @@ impl Uplink {
         Some(flow)
     }
 
-    /// Stops the flows that `stops` names, and says whether there were any; what they sent was in vain.
-    pub(super) fn stop(&mut self, now: Moment, stops: impl Fn(&Flow) -> bool) -> bool {
+    /// Stops the flows that `stops` names, and says whether there were any. What was sent to a machine that `stays` was in vain.
+    pub(super) fn stop(&mut self, now: Moment, stays: bool, stops: impl Fn(&Flow) -> bool) -> bool {
         if !self.flows.iter().any(&stops) {
             return false;
         }
@@ -90,7 +90,7 @@ impl Uplink {
         for flow in self.flows.extract_if(.., |flow| stops(flow)) {
             let gone = flow.bytes - (flow.left / SECOND).min(flow.bytes);
             self.sent += gone;
-            self.in_vain += gone;
+            self.in_vain += if stays { gone } else { 0 };
         }
         true
     }
@@ -136,8 +136,8 @@ pub(super) fn flow_rate(scenario: &Scenario) -> u64 {
     }
     // 1.22 × 1000 / √(millionths) is 1.22 / √p; two more decimals keep small losses apart.
     let root = (u64::from(scenario.loss_ppm) * 10_000).isqrt().max(1);
-    let windows = 122_000 / root;
-    scale(MSS * windows.max(1), SECOND, round_trip).clamp(1, scenario.down.max(1))
+    let at_no_root = scale(MSS * 122_000, SECOND, round_trip);
+    (at_no_root / root).clamp(1, scenario.down.max(1))
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
     fn what_a_stopped_flow_sent_was_in_vain() {
         let mut link = Uplink::new(1000, 1000);
         link.start(at(0), 1, 0, 1000);
-        link.stop(at(250), |flow| flow.to == 1);
+        link.stop(at(250), true, |flow| flow.to == 1);
         assert_eq!((link.sent(), link.in_vain(), link.next()), (250, 250, None));
     }
 

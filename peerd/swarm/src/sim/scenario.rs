@@ -128,12 +128,8 @@ impl Scenario {
         u32::try_from(u64::from(self.peers) * u64::from(self.liars_permille) / 1000).unwrap_or(u32::MAX)
     }
 
-    /// When a simulation is given up: a hundred times the lower bound and an hour, after the last arrival.
+    /// When a simulation is given up: a hundred times the lower bound and an hour.
     pub(super) fn longest(&self) -> Moment {
-        let arrivals = match self.arrivals {
-            Arrivals::AtOnce => Duration::ZERO,
-            Arrivals::Over(time) => time,
-        };
-        Moment::from_duration(arrivals) + bound::lower_bound(self).saturating_mul(100) + Duration::from_hours(1)
+        Moment::EPOCH + bound::lower_bound(self).saturating_mul(100) + Duration::from_hours(1)
     }
 }

@@ -68,7 +68,7 @@ async fn even_a_handler_that_blocks_is_gone_when_serving_has_ended() {
             entered.send(()).await.unwrap();
             // Holds its thread much longer than the drain lasts; nobody ever sends.
             let (_never, nothing) = std::sync::mpsc::sync_channel::<()>(1);
-            let _ = nothing.recv_timeout(SHORT * 5);
+            let _ = nothing.recv_timeout(SHORT * 2);
             left.store(true, Ordering::SeqCst);
             Ok(http::Response::new(String::new()))
         }

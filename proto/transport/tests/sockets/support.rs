@@ -27,7 +27,7 @@ use transport::{Drained, Identity, Limits, client_config, serve};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A clock of the server that a test waits for.
-pub(crate) const SHORT: Duration = Duration::from_millis(200);
+pub(crate) const SHORT: Duration = Duration::from_millis(500);
 
 /// A clock of the server that must not be what ends a connection.
 pub(crate) const LONG: Duration = Duration::from_mins(10);

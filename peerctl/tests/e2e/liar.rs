@@ -1,0 +1,152 @@
+//! A peer that lies: registered at the directory with a key of its own like any other, speaking gRPC over pinned TLS like
+//! any other, and serving what the test tells it to.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use peerd::directory::Client;
+use proto::directory::{Announce, HoldingState, LoginRequest, PatchFiles, RegisterPeer, registration_message};
+use proto::ids::{ByteCount, FileId, InstanceId};
+use proto::manifest::{Builder, Geometry};
+use proto::peer::pieces_update::Update;
+use proto::peer::transfer_server::{Transfer, TransferServer};
+use proto::peer::{FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, WatchPiecesRequest};
+use proto::secret::Secret;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use transport::Identity;
+
+/// How it lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lie {
+    /// Piece hashes that do not fold up to the id.
+    Manifest,
+    /// A manifest that folds up, for a size that is not the file's.
+    Size,
+    /// The first piece has a wrong byte.
+    Bytes,
+    /// Pieces are too short.
+    Short,
+    /// Pieces are too long.
+    Long,
+    /// Sizes and counts beyond all measure.
+    Huge,
+    /// It says it has everything and answers nothing.
+    Empty,
+}
+
+pub(crate) struct Liar {
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Liar {
+    /// A liar of user 3 who says that it holds `content` under `name`.
+    pub(crate) fn start(
+        directory: &str,
+        address: SocketAddr,
+        key: &Path,
+        name: &str,
+        content: &[u8],
+        lie: Lie,
+    ) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let identity = Identity::load_or_create(key).unwrap();
+        let service = Service { lie, content: Arc::new(content.to_vec()) };
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
+        let tls = Arc::new(transport::server_config(&identity));
+        let routes = tonic::service::Routes::new(TransferServer::new(service)).prepare();
+        runtime.spawn(transport::serve(
+            listener,
+            Some(tls),
+            routes,
+            transport::Limits::http2_only(),
+            CancellationToken::default(),
+        ));
+        runtime.block_on(announce(directory, address, &identity, name, content));
+        Self { _runtime: runtime }
+    }
+}
+
+async fn announce(directory: &str, address: SocketAddr, identity: &Identity, name: &str, content: &[u8]) {
+    let client = Client::new(directory).unwrap();
+    let request = LoginRequest { username: "3".parse().unwrap(), password: Secret::new("3".into()) };
+    let token = client.log_in(&request).await.unwrap().token;
+    let nonce = client.challenge(&token).await.unwrap().nonce;
+    let (instance, id) = (InstanceId::from_bytes([9; 16]), identity.peer_id());
+    let (peer_name, address) = ("liar".parse().unwrap(), address.to_string().parse().unwrap());
+    let signature = identity.sign(&registration_message(&nonce, &id, &instance, &peer_name, &address));
+    let key = identity.public_key();
+    let body = RegisterPeer { name: peer_name, address, key, nonce, signature, instance, version: "0".into() };
+    client.register(&token, id, &body).await.unwrap();
+    let add = Announce {
+        file_id: FileId::of(content),
+        name: name.parse().unwrap(),
+        size: ByteCount::new(content.len() as u64),
+        state: HoldingState::Complete,
+        simulated: false,
+        url: None,
+    };
+    client.patch_files(&token, id, &PatchFiles { add: vec![add], remove: Vec::new() }).await.unwrap();
+}
+
+struct Service {
+    lie: Lie,
+    content: Arc<Vec<u8>>,
+}
+
+type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
+
+fn once<T: Send + 'static>(item: T) -> Answer<T> {
+    Ok(Response::new(stream::iter([Ok(item)]).boxed()))
+}
+
+#[tonic::async_trait]
+impl Transfer for Service {
+    type GetManifestStream = BoxStream<'static, Result<ManifestPart, Status>>;
+    type WatchPiecesStream = BoxStream<'static, Result<PiecesUpdate, Status>>;
+    type FetchPiecesStream = BoxStream<'static, Result<PiecePart, Status>>;
+
+    async fn get_manifest(&self, _: Request<GetManifestRequest>) -> Answer<ManifestPart> {
+        let mut builder = Builder::new(ByteCount::new(self.content.len() as u64)).unwrap();
+        builder.update(&self.content);
+        let manifest = builder.finish().unwrap();
+        let mut size = self.content.len() as u64;
+        let mut hashes = manifest.hashes().to_vec();
+        match self.lie {
+            Lie::Manifest => hashes[3] ^= 1,
+            Lie::Size => size += 1,
+            Lie::Huge => {
+                let endless =
+                    stream::repeat_with(|| Ok(ManifestPart { size: 1 << 42, hashes: Bytes::from(vec![0; 1 << 20]) }));
+                return Ok(Response::new(endless.boxed()));
+            }
+            _ => {}
+        }
+        once(ManifestPart { size, hashes: hashes.into() })
+    }
+
+    async fn watch_pieces(&self, _: Request<WatchPiecesRequest>) -> Answer<PiecesUpdate> {
+        let all = stream::iter([Ok(PiecesUpdate { update: Some(Update::All(true)) })]);
+        Ok(Response::new(all.chain(stream::pending()).boxed()))
+    }
+
+    async fn fetch_pieces(&self, request: Request<FetchPiecesRequest>) -> Answer<PiecePart> {
+        let piece = request.into_inner().first;
+        let geometry = Geometry::of(ByteCount::new(self.content.len() as u64)).unwrap();
+        let start = usize::try_from(geometry.offset(piece)).unwrap();
+        let mut data = self.content[start..start + geometry.len(piece) as usize].to_vec();
+        // The last piece is proven with the manifest; the lie begins behind that proof.
+        let last = piece + 1 == geometry.count();
+        match self.lie {
+            Lie::Bytes if !last => data[0] ^= 1,
+            Lie::Short if !last => drop(data.pop()),
+            Lie::Long if !last => data.push(0),
+            Lie::Empty if !last => return Ok(Response::new(stream::empty().boxed())),
+            _ => {}
+        }
+        once(PiecePart { data: data.into() })
+    }
+}

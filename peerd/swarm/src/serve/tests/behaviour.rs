@@ -1,0 +1,221 @@
+//! One promise per test: what a swarm would be slower without.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::{Config, Input, Output, Role, Server, Shown};
+use crate::peers::{Have, PeerKey};
+use crate::pieces::{Bitfield, Geometry, Piece};
+use crate::timers::Moment;
+
+const PIECE: u32 = 1000;
+
+fn server(count: u32, role: Role, config: Config) -> Server {
+    let geometry = Geometry::new(u64::from(count) * u64::from(PIECE), PIECE).unwrap();
+    Server::new(geometry, Bitfield::full(count), role, config, 3, Moment::EPOCH)
+}
+
+fn at(millis: u64) -> Moment {
+    Moment::from_duration(Duration::from_millis(millis))
+}
+
+fn join(server: &mut Server, peer: u32, now: Moment) -> Vec<Output> {
+    let has = Have::Some(Bitfield::new(server.geometry.count()));
+    server.handle(Input::NeighbourJoined { peer: PeerKey(peer), has }, now);
+    outputs(server)
+}
+
+fn ask(server: &mut Server, peer: u32, piece: u32, now: Moment) -> Vec<Output> {
+    server.handle(Input::NeighbourAsks { peer: PeerKey(peer), piece: Piece(piece) }, now);
+    outputs(server)
+}
+
+fn outputs(server: &mut Server) -> Vec<Output> {
+    std::iter::from_fn(|| server.poll_output()).collect()
+}
+
+fn granted(outputs: &[Output]) -> Vec<(u32, u32)> {
+    let grants = outputs.iter().filter_map(|output| match output {
+        Output::Grant { peer, piece } => Some((peer.0, piece.0)),
+        _ => None,
+    });
+    grants.collect()
+}
+
+/// Neighbours of a lone seed that each keep two asks waiting for what they were shown and lack, some of them asking for nothing; the seed sends
+/// a piece every 10 ms. What was sent, in order, and how often it had nothing to send.
+fn played(count: u32, neighbours: u32, asleep: &[u32], rounds: u32) -> (Vec<u32>, u32) {
+    let mut server = server(count, Role::LoneSeed, Config::default());
+    let mut shown: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    let mut asked: BTreeSet<(u32, u32)> = BTreeSet::new();
+    let (mut sent, mut idle) = (Vec::new(), 0);
+    let mut under_way = Vec::new();
+    let mut said = Vec::new();
+    for peer in 0..neighbours {
+        said.extend(join(&mut server, peer, at(0)));
+    }
+    for round in 0..rounds {
+        let now = at(10 * u64::from(round));
+        for output in std::mem::take(&mut said) {
+            if let Output::Show { peers, shown: what } = output {
+                let pieces: Vec<_> = match what {
+                    Shown::All => (0..count).collect(),
+                    Shown::First(pieces) => pieces.iter().map(|piece| piece.0).collect(),
+                    Shown::More(pieces) => pieces.iter().map(|piece| piece.0).collect(),
+                };
+                for peer in peers {
+                    shown.entry(peer.0).or_default().extend(&pieces);
+                }
+            }
+        }
+        for peer in (0..neighbours).filter(|peer| !asleep.contains(peer)) {
+            let waiting = server.neighbours[peer as usize].waiting.len();
+            let wanted: Vec<_> =
+                shown[&peer].iter().filter(|&&piece| !asked.contains(&(peer, piece))).copied().collect();
+            for piece in wanted.into_iter().take(2_usize.saturating_sub(waiting)) {
+                asked.insert((peer, piece));
+                said.extend(ask(&mut server, peer, piece, now));
+            }
+        }
+        server.handle_timeout(now);
+        said.extend(outputs(&mut server));
+        under_way.extend(granted(&said));
+        said.retain(|output| matches!(output, Output::Show { .. }));
+        if under_way.is_empty() {
+            idle += 1;
+        } else {
+            let (peer, piece) = under_way.remove(0);
+            sent.push(piece);
+            server.handle(Input::Ended { peer: PeerKey(peer), piece: Piece(piece), sent: true }, now);
+            let more = outputs(&mut server);
+            under_way.extend(granted(&more));
+            said.extend(more.into_iter().filter(|output| matches!(output, Output::Show { .. })));
+        }
+    }
+    (sent, idle)
+}
+
+#[test]
+fn a_lone_seed_sends_everything_once_before_anything_twice() {
+    for neighbours in [1, 2, 7, 16] {
+        let (sent, idle) = played(200, neighbours, &[], 200);
+        let distinct = sent.iter().collect::<BTreeSet<_>>().len();
+        assert!(distinct >= 199 && idle <= 1, "{neighbours} neighbours: {distinct} of 200, idle {idle}");
+    }
+}
+
+#[test]
+fn what_was_shown_to_a_sleeper_goes_to_others() {
+    let (sent, idle) = played(200, 8, &[2, 5], 260);
+    let distinct = sent.iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(distinct, 200, "idle {idle}");
+    assert!(idle < 20, "{idle}");
+}
+
+#[test]
+fn different_neighbours_of_a_lone_seed_see_different_pieces() {
+    let mut server = server(100, Role::LoneSeed, Config::default());
+    let mut seen = Vec::new();
+    for peer in 0..5 {
+        for output in join(&mut server, peer, at(0)) {
+            if let Output::Show { shown: Shown::First(pieces), .. } = output {
+                seen.extend(pieces.iter());
+            }
+        }
+    }
+    assert!(seen.len() >= 10, "{seen:?}");
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "{seen:?}");
+}
+
+#[test]
+fn one_of_many_shows_everything_at_once() {
+    let mut server = server(100, Role::OneOfMany, Config::default());
+    let said = join(&mut server, 1, at(0));
+    assert_eq!(said, [Output::Show { peers: vec![PeerKey(1)], shown: Shown::All }]);
+}
+
+#[test]
+fn a_seed_that_is_not_alone_any_more_shows_everything() {
+    let mut server = server(100, Role::LoneSeed, Config::default());
+    join(&mut server, 1, at(0));
+    server.handle(Input::Role { role: Role::OneOfMany }, at(1));
+    assert_eq!(outputs(&mut server), [Output::Show { peers: vec![PeerKey(1)], shown: Shown::All }]);
+}
+
+#[test]
+fn the_greedy_do_not_keep_others_waiting() {
+    let mut server = server(200, Role::OneOfMany, Config { initial_grants: 0, ..Config::default() });
+    join(&mut server, 1, at(0));
+    join(&mut server, 2, at(0));
+    let mut under_way = Vec::new();
+    for piece in 0..100 {
+        under_way.extend(granted(&ask(&mut server, 1, piece, at(0))));
+    }
+    let mut turns = Vec::new();
+    under_way.extend(granted(&ask(&mut server, 2, 150, at(0))));
+    for round in 0..20 {
+        let (peer, piece) = under_way.remove(0);
+        turns.push(peer);
+        server.handle(Input::Ended { peer: PeerKey(peer), piece: Piece(piece), sent: true }, at(round));
+        under_way.extend(granted(&outputs(&mut server)));
+        if peer == 2 {
+            let next = 151 + u32::try_from(turns.len()).unwrap();
+            under_way.extend(granted(&ask(&mut server, 2, next, at(round))));
+        }
+    }
+    let of_two = turns.iter().filter(|&&peer| peer == 2).count();
+    assert!((8..=12).contains(&of_two), "{turns:?}");
+}
+
+#[test]
+fn a_slow_neighbour_does_not_hold_the_uplink() {
+    let mut server = server(10, Role::OneOfMany, Config { initial_grants: 0, ..Config::default() });
+    join(&mut server, 1, at(0));
+    join(&mut server, 2, at(0));
+    assert_eq!(granted(&ask(&mut server, 1, 0, at(0))), [(1, 0)]);
+    assert_eq!(granted(&ask(&mut server, 2, 1, at(1))), [], "one at a time");
+    let due = server.poll_timeout().unwrap();
+    assert!(due <= at(600), "{due:?}");
+    server.handle_timeout(due);
+    assert_eq!(granted(&outputs(&mut server)), [(2, 1)]);
+}
+
+#[test]
+fn news_are_told_together_and_not_to_those_who_know() {
+    let geometry = Geometry::new(100_000, PIECE).unwrap();
+    let mut server = Server::new(geometry, Bitfield::new(100), Role::OneOfMany, Config::default(), 3, at(0));
+    for peer in 0..10 {
+        join(&mut server, peer, at(0));
+    }
+    server.handle(Input::NeighbourHas { peer: PeerKey(3), pieces: (0..100).map(Piece).collect() }, at(0));
+    let mut rounds = Vec::new();
+    for millis in 0..100 {
+        let piece = Piece(u32::try_from(millis).unwrap());
+        server.handle(Input::Gained { pieces: vec![piece] }, at(millis));
+        server.handle_timeout(at(millis));
+        rounds.extend(outputs(&mut server));
+    }
+    server.handle_timeout(at(200));
+    rounds.extend(outputs(&mut server));
+    let mut told: BTreeSet<Piece> = BTreeSet::new();
+    for round in &rounds {
+        let Output::Show { peers, shown: Shown::More(pieces) } = round else { panic!("{round:?}") };
+        assert!(peers.len() == 9 && !peers.contains(&PeerKey(3)), "{peers:?}");
+        told.extend(pieces.iter().copied());
+    }
+    assert_eq!(told.len(), 100);
+    // Ten neighbours at 2 ms each: a round every 20 ms, and the first at once.
+    assert!((5..=7).contains(&rounds.len()), "{} rounds", rounds.len());
+}
+
+#[test]
+fn neighbours_are_bounded_and_the_silent_replaced() {
+    let mut server = server(10, Role::OneOfMany, Config { max_neighbours: 2, ..Config::default() });
+    join(&mut server, 1, at(0));
+    join(&mut server, 2, at(0));
+    assert_eq!(join(&mut server, 3, at(1)), [Output::TurnAway { peer: PeerKey(3) }]);
+    ask(&mut server, 1, 0, at(29_000));
+    let said = join(&mut server, 4, at(31_000));
+    assert_eq!(said[0], Output::TurnAway { peer: PeerKey(2) });
+    assert_eq!(server.load().0, 2);
+}

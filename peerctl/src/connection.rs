@@ -71,7 +71,7 @@ impl Connection {
 
     /// An idle connection has nothing to say; whatever it says, it is of no use any more.
     fn if_alive(mut self) -> Option<Self> {
-        Some(self)
+        self.lines.next().now_or_never().is_none().then_some(self)
     }
 
     async fn exchange<M: Method>(

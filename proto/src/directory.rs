@@ -12,6 +12,7 @@ use crate::ids::{
     ByteCount, Challenge, FileId, FileName, InstanceId, PeerAddress, PeerId, PeerName, PublicKey, Signature, UserName,
 };
 use crate::secret::Secret;
+use crate::ticket::KeyId;
 
 mod problem;
 
@@ -151,6 +152,42 @@ pub struct Lease {
     pub next_in: Duration,
     /// The directory's clock.
     pub now: Timestamp,
+    /// Permission to fetch from other peers: after a registration, and when half the life of the last one is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
+    /// Ids of the keys that tickets may be signed with now; on any other set than before, read `GET /keys` again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_ids: Vec<KeyId>,
+}
+
+/// A ticket as it is handed out; [`crate::ticket`] has what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Goes into the gRPC metadata `authorization: Bearer …`.
+    pub token: Secret,
+    /// Until when it opens anything, by the directory's clock.
+    pub expires_at: Timestamp,
+}
+
+/// `GET /keys`: what tickets are checked with. Needs no token: these are public.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryKeys {
+    /// What the tickets of this directory are for: drawn once, at its first start.
+    pub audience: String,
+    /// The newest first. Tickets are signed with the newest; the one before stays good until the last ticket signed with it
+    /// has ended.
+    pub keys: Vec<DirectoryKey>,
+}
+
+/// One of a directory's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryKey {
+    /// Names it.
+    pub key_id: KeyId,
+    /// Ed25519.
+    pub key: PublicKey,
+    /// Since when it is there.
+    pub created_at: Timestamp,
 }
 
 /// `POST /peers/{peer_id}/heartbeat`. 404: register again. 409: a newer instance speaks for the peer.

@@ -5,6 +5,7 @@
 //! - [`directory`]: bodies of the REST interface between `peerd` and `directoryd`;
 //! - [`control`]: messages of the control socket between `peerctl` and `peerd`;
 //! - [`peer`]: the gRPC interface between two `peerd`;
+//! - [`ticket`]: permission to fetch, signed by the directory and checked by peers;
 //! - [`secret`], [`settings`]: how every program takes a secret and reads its configuration file.
 
 pub mod control;
@@ -14,6 +15,7 @@ pub mod manifest;
 pub mod peer;
 pub mod secret;
 pub mod settings;
+pub mod ticket;
 
 /// A point in time on the wire: RFC 3339 in UTC.
 pub type Timestamp = jiff::Timestamp;

@@ -72,7 +72,13 @@ pub(crate) async fn heartbeat(
 /// The next heartbeat comes up to a tenth early, so that peers which started together do not beat together.
 fn lease(app: &App) -> Lease {
     let early = rand::rng().random_range(0.9..=1.0);
-    Lease { lease: app.terms.lease, next_in: app.terms.heartbeat.mul_f64(early), now: now() }
+    Lease {
+        lease: app.terms.lease,
+        next_in: app.terms.heartbeat.mul_f64(early),
+        now: now(),
+        ticket: None,
+        key_ids: Vec::new(),
+    }
 }
 
 /// Down at once. An instance that says which one it is cannot log out its successor.

@@ -49,6 +49,10 @@ pub struct Simulation {
     copies: Vec<u32>,
     payload: u64,
     samples: Vec<Sample>,
+    /// When to give up, if nothing arrives before.
+    give_up: Moment,
+    patience: std::time::Duration,
+    stuck: bool,
     next_sample: Moment,
     sample_every: std::time::Duration,
 }
@@ -72,6 +76,9 @@ impl Simulation {
             copies: vec![0; geometry.count() as usize],
             payload: 0,
             samples: Vec::new(),
+            give_up: Moment::EPOCH + scenario.patience(),
+            patience: scenario.patience(),
+            stuck: false,
             next_sample: Moment::EPOCH,
             sample_every,
             geometry,
@@ -91,11 +98,13 @@ impl Simulation {
     /// Lets at most `steps` events happen. Says whether there is more to come.
     pub fn advance(&mut self, steps: u64) -> bool {
         for _ in 0..steps {
-            if self.unfinished == 0 {
+            if self.unfinished == 0 || self.stuck {
                 return false;
             }
             let Some((at, what)) = self.events.pop() else { return false };
-            if at > self.scenario.longest() {
+            let hopeless = at > self.give_up && !matches!(what, What::Arrive { .. });
+            if hopeless {
+                self.stuck = true;
                 return false;
             }
             self.now = at;

@@ -216,6 +216,7 @@ impl Simulation {
             if fresh {
                 self.copies[piece.index()] += 1;
                 self.payload += u64::from(self.geometry.len(piece));
+                self.give_up = now + self.patience;
                 if let Some(server) = &mut machine.serve {
                     server.handle(serve::Input::Gained { pieces: vec![piece] }, now);
                 }

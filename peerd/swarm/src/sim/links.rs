@@ -49,7 +49,7 @@ impl Uplink {
     }
 
     fn share(&self) -> u64 {
-        (self.rate / (self.flows.len().max(1) as u64)).min(self.flow_rate).max(1)
+        (self.rate / (self.flows.len().max(1) as u64)).min(self.flow_rate)
     }
 
     fn advance(&mut self, now: Moment) {
@@ -69,6 +69,9 @@ impl Uplink {
     /// When the next flow is done, if none starts or stops before.
     pub(super) fn next(&self) -> Option<Moment> {
         let left = self.flows.iter().map(|flow| flow.left).min()?;
+        if self.share() == 0 {
+            return None;
+        }
         Some(self.at + Duration::from_nanos(left.div_ceil(self.share())))
     }
 

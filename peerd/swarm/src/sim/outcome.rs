@@ -95,7 +95,7 @@ impl Simulation {
         let after = |permille: usize| completions.get((stayed * permille).div_ceil(1000).max(1) - 1).copied();
         let last = after(1000);
         let lower_bound = bound::lower_bound(&self.scenario);
-        let stuck = self.unfinished > 0 && self.events.is_empty();
+        let stuck = self.stuck || (self.unfinished > 0 && self.events.is_empty());
         let holders = &self.machines[..self.scenario.holders.len()];
         let sent: u64 = holders.iter().map(|machine| machine.up.sent()).sum();
         let wanted = self.scenario.size.saturating_mul(stayed as u64);

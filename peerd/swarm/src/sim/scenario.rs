@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::core::Config as FetchConfig;
 use crate::serve::Config as ServeConfig;
-use crate::timers::Moment;
-
-use super::bound;
+use crate::timers::scale;
 
 /// A question to the simulator. All of it, constants and policies included, decides the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +80,8 @@ pub struct Constants {
     pub verify_per_mib: Duration,
     /// Round trips before a new connection carries its first message: TCP, TLS 1.3, HTTP/2 settings.
     pub handshake_trips: u32,
-    /// Neighbours the directory names at a time.
+    /// Neighbours a machine asks the directory for and connects to; as many again find it. With fewer, some find too few; with more,
+    /// every piece is asked for in more places than it is worth.
     pub sample: u32,
 }
 
@@ -94,7 +93,7 @@ impl Default for Constants {
             service: Duration::from_micros(200),
             verify_per_mib: Duration::from_micros(700),
             handshake_trips: 3,
-            sample: 32,
+            sample: 16,
         }
     }
 }
@@ -128,8 +127,12 @@ impl Scenario {
         u32::try_from(u64::from(self.peers) * u64::from(self.liars_permille) / 1000).unwrap_or(u32::MAX)
     }
 
-    /// When a simulation is given up: a hundred times the lower bound and an hour.
-    pub(super) fn longest(&self) -> Moment {
-        Moment::EPOCH + bound::lower_bound(self).saturating_mul(100) + Duration::from_hours(1)
+    /// How long nothing may arrive before a simulation is given up: an hour, and what a piece takes to fifty neighbours at once on
+    /// the slowest uplink there is.
+    pub(super) fn patience(&self) -> Duration {
+        let uplinks = self.holders.iter().chain([&self.up]).copied();
+        let slowest = uplinks.filter(|&up| up > 0).min().unwrap_or(1);
+        let slow_piece = scale(u64::from(self.piece_size) * 50, 1_000_000_000, slowest);
+        Duration::from_hours(1) + Duration::from_nanos(slow_piece)
     }
 }

@@ -94,7 +94,7 @@ fn lossy_paths_get_more_connections() {
 
 #[test]
 fn those_who_come_later_find_holders() {
-    let outcome = run(Scenario { arrivals: Arrivals::Over(Duration::from_secs(60)), ..swarm(30, 50, 64, 256) });
+    let outcome = run(Scenario { arrivals: Arrivals::Over(Duration::from_mins(1)), ..swarm(30, 50, 64, 256) });
     assert!(outcome.ratio_ppm.expect("everybody ends") < 1_100_000, "{:?}", outcome.last);
     assert!(outcome.first.expect("somebody ends") < Duration::from_secs(20));
 }
@@ -163,7 +163,7 @@ fn steps_add_up_to_the_whole() {
 #[test]
 fn without_a_holder_that_can_send_nothing_ends() {
     let outcome = run(Scenario { holders: vec![0], ..small(1) });
-    assert_eq!((outcome.last, outcome.completions.len()), (None, 0));
+    assert_eq!((outcome.last, outcome.completions.len(), outcome.limited_by), (None, 0, LimitedBy::Stuck));
 }
 
 #[test]

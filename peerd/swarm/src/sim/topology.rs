@@ -67,6 +67,7 @@ impl Simulation {
     }
 
     pub(super) fn arrive(&mut self, peer: u32) {
+        self.give_up = self.now + self.patience;
         self.enter(peer);
         let luck = self.rng.next();
         let now = self.now;

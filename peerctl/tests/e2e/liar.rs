@@ -99,8 +99,8 @@ struct Service {
 
 type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
 
-fn once<T: Send + 'static>(item: T) -> Answer<T> {
-    Ok(Response::new(stream::iter([Ok(item)]).boxed()))
+fn once<T: Send + 'static>(item: T) -> Response<BoxStream<'static, Result<T, Status>>> {
+    Response::new(stream::iter([Ok(item)]).boxed())
 }
 
 #[tonic::async_trait]
@@ -125,7 +125,7 @@ impl Transfer for Service {
             }
             _ => {}
         }
-        once(ManifestPart { size, hashes: hashes.into() })
+        Ok(once(ManifestPart { size, hashes: hashes.into() }))
     }
 
     async fn watch_pieces(&self, _: Request<WatchPiecesRequest>) -> Answer<PiecesUpdate> {
@@ -147,6 +147,6 @@ impl Transfer for Service {
             Lie::Empty if !last => return Ok(Response::new(stream::empty().boxed())),
             _ => {}
         }
-        once(PiecePart { data: data.into() })
+        Ok(once(PiecePart { data: data.into() }))
     }
 }

@@ -45,8 +45,9 @@ async fn forward(client: TcpStream, to: SocketAddr, rate: Arc<AtomicU64>) -> std
             return Ok(());
         }
         client_out.write_all(&buffer[..count]).await?;
-        let pause = Duration::from_secs(1)
-            .mul_f64(f64::from(u32::try_from(count).unwrap()) / rate.load(Ordering::Relaxed) as f64);
+        // At these rates a u64 is exact; a pause of less than a microsecond is none.
+        let micros = count as u64 * 1_000_000 / rate.load(Ordering::Relaxed);
+        let pause = Duration::from_micros(micros);
         tokio::time::sleep(pause).await;
     }
 }

@@ -1,7 +1,8 @@
 //! What all requests share: the store, and what is kept in memory beside it.
 //!
-//! Memory holds only what may be lost: leases ([`liveness`]), challenges that were given out ([`challenges`]), and recent
-//! answers to "whose token is this" ([`session_cache`]).
+//! Memory holds only what may be lost: leases ([`liveness`]), challenges that were given out ([`challenges`]), recent
+//! answers to "whose token is this" ([`session_cache`]), and who got a ticket
+//! when ([`tickets`]), and who failed to log in ([`throttle`]).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,12 +15,16 @@ mod challenges;
 mod liveness;
 mod passwords;
 mod session_cache;
+mod throttle;
+mod tickets;
 
-pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE};
+pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE, Refusal as ChallengeRefusal};
 pub(crate) use liveness::Liveness;
 pub(crate) use passwords::Passwords;
 pub use passwords::hash_password;
 pub(crate) use session_cache::SessionCache;
+pub(crate) use throttle::Throttle;
+pub(crate) use tickets::Tickets;
 
 /// The wall clock, in the milliseconds that the database keeps: what is answered is what is stored.
 pub(crate) fn now() -> Timestamp {
@@ -45,17 +50,21 @@ pub(crate) struct App {
     pub(crate) sessions: SessionCache,
     pub(crate) challenges: Challenges,
     pub(crate) passwords: Passwords,
+    pub(crate) throttle: Throttle,
+    pub(crate) tickets: Tickets,
     pub(crate) terms: Terms,
     draining: AtomicBool,
 }
 
 impl App {
-    pub(crate) fn new(store: Store, terms: Terms) -> Self {
+    pub(crate) fn new(store: Store, tickets: Tickets, terms: Terms) -> Self {
         Self {
             liveness: Liveness::new(store.clone(), terms.lease),
             sessions: SessionCache::default(),
             challenges: Challenges::default(),
             passwords: Passwords::new(),
+            throttle: Throttle::default(),
+            tickets,
             draining: AtomicBool::new(false),
             store,
             terms,

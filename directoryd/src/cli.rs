@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use directoryd::{BadConfig, Config, Settings};
 
 mod healthcheck;
+mod keys;
+mod process;
 mod serve;
 mod users;
 
@@ -57,6 +59,9 @@ enum Command {
     /// Manage accounts; works while the directory serves
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Manage the keys that tickets are signed with; works while the directory serves
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Make the database or bring it up to date, and exit
     Migrate,
     /// Ask the running directory whether it is ready; exits 0 if so
@@ -77,6 +82,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config),
         Command::User(command) => users::run(command, &config),
+        Command::Keys(command) => keys::run(command, &config),
         Command::Migrate => migrate(&config),
         Command::Healthcheck => healthcheck::run(&config),
         Command::Config(ConfigCommand::Check) => {

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use transport::Limits;
 
 mod span;
 
@@ -15,6 +17,11 @@ pub use span::Span;
 
 /// Longest lease: a peer that has been gone for longer must not look as if it were there.
 const LONGEST_LEASE: Duration = Duration::from_hours(1);
+
+/// How long requests in flight get when the directory stops; well under the 30 s after which service managers kill.
+const DRAIN: Duration = Duration::from_secs(15);
+/// Longest ticket: whoever is disabled keeps the last one until it ends.
+const LONGEST_TICKET: Duration = Duration::from_hours(24);
 
 /// What an operator may set.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
@@ -38,6 +45,9 @@ pub struct Settings {
     /// How long a login lasts [default: 720h]
     #[arg(long, global = true, env = "DIRECTORYD_SESSION", value_name = "DURATION")]
     pub session: Option<Span>,
+    /// How long a peer's permission to fetch from other peers lasts [default: 10m]
+    #[arg(long, global = true, env = "DIRECTORYD_TICKET", value_name = "DURATION")]
+    pub ticket: Option<Span>,
     /// Certificate chain (PEM) for serving HTTPS
     #[arg(long, global = true, env = "DIRECTORYD_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
@@ -48,6 +58,9 @@ pub struct Settings {
     #[arg(long, global = true, env = "DIRECTORYD_INSECURE_HTTP", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_name = "BOOL")]
     pub insecure_http: Option<bool>,
+    /// Connections at once; a peer keeps one or two [default: 16384]
+    #[arg(long, global = true, env = "DIRECTORYD_MAX_CONNECTIONS", value_name = "NUMBER")]
+    pub max_connections: Option<NonZeroUsize>,
     /// How log lines look [default: text]
     #[arg(long, global = true, env = "DIRECTORYD_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -112,8 +125,12 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long a login lasts.
     pub session: Duration,
+    /// How long a ticket lasts.
+    pub ticket: Duration,
     /// Serves HTTPS where there is one.
     pub tls: Option<Tls>,
+    /// What clients may cost.
+    pub limits: Limits,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -153,9 +170,11 @@ impl Settings {
             lease: self.lease.or(other.lease),
             heartbeat: self.heartbeat.or(other.heartbeat),
             session: self.session.or(other.session),
+            ticket: self.ticket.or(other.ticket),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             insecure_http: self.insecure_http.or(other.insecure_http),
+            max_connections: self.max_connections.or(other.max_connections),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
         }
@@ -165,6 +184,7 @@ impl Settings {
         let mut faults = Vec::new();
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4001)));
         let (lease, heartbeat) = noting(&mut faults, terms(self.lease, self.heartbeat));
+        let ticket = noting(&mut faults, ticket(self.ticket, heartbeat));
         let tls = noting(&mut faults, tls(self.tls_cert, self.tls_key));
         if tls.is_none() && !self.insecure_http.unwrap_or(false) {
             noting(&mut faults, private(listen));
@@ -182,7 +202,8 @@ impl Settings {
         }
         let session = self.session.map_or(Duration::from_hours(30 * 24), |span| span.0);
         let log_format = self.log_format.unwrap_or_default();
-        Ok(Config { listen, database, lease, heartbeat, session, tls, log_format, log_level })
+        let limits = limits(self.max_connections);
+        Ok(Config { listen, database, lease, heartbeat, session, ticket, tls, limits, log_format, log_level })
     }
 }
 
@@ -204,6 +225,28 @@ fn terms(lease: Option<Span>, heartbeat: Option<Span>) -> Result<(Duration, Dura
         ));
     }
     Ok((lease, heartbeat))
+}
+
+/// Renewed at half of its life and with a heartbeat only.
+fn ticket(ticket: Option<Span>, heartbeat: Duration) -> Result<Duration, String> {
+    let ticket = ticket.map_or(Duration::from_mins(10), |span| span.0);
+    if ticket < heartbeat * 2 || ticket > LONGEST_TICKET {
+        let (ticket, heartbeat, longest) = (Span(ticket), Span(heartbeat), Span(LONGEST_TICKET));
+        return Err(format!("`ticket` ({ticket}) is at least two of `heartbeat` ({heartbeat}), and at most {longest}"));
+    }
+    Ok(ticket)
+}
+
+fn limits(connections: Option<NonZeroUsize>) -> Limits {
+    Limits {
+        // Five thousand peers with an open event stream and a connection for everything else, and people beside them.
+        connections: connections.map_or(16_384, NonZeroUsize::get),
+        drain: DRAIN,
+        // Bodies are small, and connections many: 16,384 of them may not hold more than 4 GiB even if all are hostile.
+        stream_window: 64 << 10,
+        connection_window: 256 << 10,
+        ..Limits::default()
+    }
 }
 
 fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Tls>, String> {

@@ -62,6 +62,17 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn slowed(wait: Duration) -> Self {
+        let detail =
+            "too many wrong passwords for this account, or from this address: wait as long as Retry-After says";
+        Self { retry_after: Some(wait), ..Self::new(ProblemCode::TooMany, detail) }
+    }
+
+    pub(crate) fn too_many_challenges(wait: Duration) -> Self {
+        let detail = "this account has asked for too many challenges: each lasts a minute, used or not";
+        Self { retry_after: Some(wait), ..Self::new(ProblemCode::TooMany, detail) }
+    }
+
     pub(crate) fn busy() -> Self {
         Self { retry_after: Some(SOON), ..Self::new(ProblemCode::Unavailable, "the directory is busy: try again soon") }
     }
@@ -81,11 +92,17 @@ impl ApiError {
             kind: format!("urn:enjambre:problem:{}", self.code),
             title: self.code.title().to_owned(),
             status: self.code.status(),
-            detail: self.detail.clone().into_owned(),
+            detail: printable(&self.detail),
             code: self.code,
             request_id,
         }
     }
+}
+
+/// A detail may repeat what was sent, and ends on somebody's terminal.
+fn printable(detail: &str) -> String {
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    detail.chars().map(plain).collect()
 }
 
 impl From<StoreError> for ApiError {
@@ -123,6 +140,12 @@ mod tests {
         assert_eq!(status(StoreError::Full), (507, true));
         assert_eq!(status(StoreError::Broken("disk I/O error".into())), (503, true));
         assert_eq!(status(StoreError::Failed("no such table".into())), (500, false));
+    }
+
+    #[test]
+    fn what_is_repeated_steers_no_terminal() {
+        let problem = ApiError::malformed("unknown field `\u{1b}[2J\n`").problem("7".into());
+        assert_eq!(problem.detail, "unknown field `\\u{1b}[2J\\n`");
     }
 
     #[test]

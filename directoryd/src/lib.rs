@@ -19,7 +19,7 @@ mod server;
 
 pub use app::hash_password;
 pub use config::{BadConfig, Config, LogFormat, Settings, Span, Tls};
-pub use db::{MigrateError, Migrated, NewAccount, Store, StoreError};
+pub use db::{KeyTerms, MigrateError, Migrated, NewAccount, Rotation, SigningKey, Store, StoreError};
 pub use server::{Server, StartError, migrate, open};
 
 /// Version of this program.

@@ -37,7 +37,7 @@ fn all(app: &Arc<App>) -> impl Filter<Extract = (Response,), Error = Infallible>
         .unify()
         .or(users::routes(app))
         .unify()
-        .or(health::stats(app))
+        .or(health::versioned(app))
         .unify();
     let versioned = warp::path("api").and(warp::path("v1")).and(v1);
     let nothing = context::of(app).then(nothing_there);

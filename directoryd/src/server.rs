@@ -12,13 +12,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use transport::Limits;
 
-use crate::app::{App, Terms, now};
+use crate::app::{App, Terms, Tickets, now};
 use crate::config::{Config, Tls};
-use crate::db::{self, MigrateError, Migrated, Store, StoreError};
+use crate::db::{self, KeyTerms, MigrateError, Migrated, Store, StoreError};
 use crate::routes;
 
-/// How long requests in flight get when the directory stops; well under the 30 s after which service managers kill.
-const DRAIN: Duration = Duration::from_secs(15);
+/// How often the signing keys are looked at.
+const FOLLOW: Duration = Duration::from_secs(1);
 /// How often ended sessions are taken away.
 const TIDY: Duration = Duration::from_mins(10);
 
@@ -66,6 +66,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
+    limits: Limits,
     app: Arc<App>,
     _serving: File,
 }
@@ -81,13 +82,16 @@ impl Server {
         make_folder(&config.database)?;
         let serving = lock(&config.database)?;
         let store = open(&config)?;
+        let keys = KeyTerms { lease: config.lease, ticket: config.ticket };
+        let audience = store.begin_keys(keys, now()).await?;
+        let tickets = Tickets::new(audience, store.signing_keys().await?, config.ticket);
         let terms = Terms { lease: config.lease, heartbeat: config.heartbeat, session: config.session };
-        let app = Arc::new(App::new(store, terms));
+        let app = Arc::new(App::new(store, tickets, terms));
         let up = app.liveness.resume().await?;
         if up > 0 {
             tracing::info!(peers = up, "peers that were up keep one lease of grace");
         }
-        Ok(Self { listener, address, tls, app, _serving: serving })
+        Ok(Self { listener, address, tls, limits: config.limits, app, _serving: serving })
     }
 
     /// Where it listens; tells the port where 0 was asked for.
@@ -110,8 +114,8 @@ impl Server {
             token.cancelled().await;
             app.drain();
         });
-        let limits = Limits { drain: DRAIN, ..Limits::default() };
-        let drained = transport::serve(self.listener, self.tls, routes::service(&self.app), limits, shutdown).await;
+        let service = routes::service(&self.app);
+        let drained = transport::serve(self.listener, self.tls, service, self.limits, shutdown).await;
         stopped.cancel();
         not_ready.abort();
         if background.await.is_err() {
@@ -163,7 +167,20 @@ fn lock(database: &Path) -> Result<File, StartError> {
 }
 
 async fn background(app: Arc<App>, stop: CancellationToken) {
-    tokio::join!(app.liveness.run(stop.clone()), tidy(&app, stop));
+    tokio::join!(app.liveness.run(stop.clone()), follow_keys(&app, stop.clone()), tidy(&app, stop));
+}
+
+/// Notices what `directoryd keys` and other replicas do.
+async fn follow_keys(app: &App, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(FOLLOW)).await.is_some() {
+        let followed = async {
+            let ended = app.tickets.adopt(app.store.signing_keys().await?);
+            if ended.is_empty() { Ok(()) } else { app.store.remove_keys(ended).await }
+        };
+        if let Err(error) = followed.await {
+            tracing::warn!(%error, "cannot look after the signing keys; trying again");
+        }
+    }
 }
 
 async fn tidy(app: &App, stop: CancellationToken) {

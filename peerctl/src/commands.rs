@@ -7,12 +7,15 @@ use crate::runner::Context;
 
 mod cancel;
 mod completions;
+mod connect;
+mod doctor;
 mod download;
 mod help;
 mod list_files;
 mod list_peers;
 mod login;
 mod logout;
+mod man;
 mod paging;
 mod paths;
 mod show_file;
@@ -21,10 +24,13 @@ mod status;
 mod transfers;
 mod unshare;
 mod upload;
+mod verify;
 mod version;
 mod whoami;
 
+pub(crate) use download::{how_it_ended, how_it_failed};
 pub(crate) use help::topics as help_topics;
+pub(crate) use login::ask_line;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -45,7 +51,13 @@ pub(crate) enum Command {
     Download(download::Download),
     Transfers(transfers::ListTransfers),
     Cancel(cancel::Cancel),
+    Verify(verify::Verify),
+    Doctor(doctor::Doctor),
+    Connect(connect::Connect),
+    /// Choose by digits what to do: log in, connect, upload, list, download
+    Menu,
     Completions(completions::Completions),
+    Man(man::Man),
     Version(version::Version),
     Help(help::Help),
     /// Leave the session
@@ -68,11 +80,15 @@ impl Command {
             Self::Download(command) => command.run(cx).await,
             Self::Transfers(command) => command.run(cx).await,
             Self::Cancel(command) => command.run(cx).await,
+            Self::Verify(command) => command.run(cx).await,
+            Self::Doctor(command) => command.run(cx).await,
+            Self::Connect(command) => command.run(cx).await,
             Self::Completions(command) => command.run(cx),
+            Self::Man(command) => command.run(cx),
             Self::Version(command) => command.run(cx).await,
             Self::Help(command) => command.run(cx),
-            // A session and a script look for it themselves; alone it leaves what was never entered.
-            Self::Exit => Ok(()),
+            // The runner looks for both; a command that stands alone leaves what was never entered.
+            Self::Exit | Self::Menu => Ok(()),
         }
     }
 }

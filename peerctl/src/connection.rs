@@ -29,6 +29,11 @@ impl Daemon {
         Self { given, idle: RefCell::new(Vec::new()) }
     }
 
+    /// The same daemon, by connections of its own.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.given.clone())
+    }
+
     /// Asks and waits for the answer; `progress` hears what comes in between.
     ///
     /// # Errors

@@ -16,10 +16,12 @@ mod cli;
 mod commands;
 mod connection;
 mod error;
+mod menu;
 mod render;
 mod repl;
 mod runner;
 mod script;
+mod session;
 
 fn main() -> ExitCode {
     let cli = match Cli::from_args(std::env::args_os()) {

@@ -5,14 +5,20 @@
 
 use std::time::Duration;
 
-use proto::control::{Failure, GetStatus, ListFiles, ListPeers, ListTransfers, Status};
+use proto::control::{Failure, GetStatus, ListFiles, ListPeers, ListTransfers, Method, Status};
+use proto::directory::Page;
 
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use crate::connection::Daemon;
 use crate::render::{Format, safe, stderr};
 use crate::runner::{Flow, Runner};
 
 mod complete;
 mod editor;
 mod history;
+mod news;
 mod words;
 
 use complete::Wanted;
@@ -20,10 +26,17 @@ use editor::{Editor, Event};
 
 /// How long the prompt waits to learn who is logged in, and a completion for names: a person is waiting.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Most names offered for one completion.
-const MOST_NAMES: u32 = 200;
+/// Names of a page.
+const PAGE: u32 = 1000;
+/// Most names that a completion looks at. What they have in common is put into the line, which would be wrong of a part of
+/// them: where there are more, nothing is offered until more is typed.
+const MOST_NAMES: usize = 20_000;
 
 pub(crate) async fn run(runner: Runner) -> u8 {
+    LocalSet::new().run_until(session(&runner)).await
+}
+
+async fn session(runner: &Runner) -> u8 {
     let mut editor = match Editor::start() {
         Ok(editor) => editor,
         Err(failure) => {
@@ -33,13 +46,14 @@ pub(crate) async fn run(runner: Runner) -> u8 {
         }
     };
     if runner.output().format() == Format::Human {
-        greet(&runner).await;
+        greet(runner).await;
     }
+    let mut desk = NewsDesk { told: news::listen(runner.daemon.another()), reader: news::Reader::default() };
     loop {
-        editor.prompt(prompt(&runner).await).await;
-        match next_block(&runner, &mut editor).await {
+        editor.prompt(prompt(runner).await).await;
+        match next_block(runner, &mut editor, &mut desk).await {
             Some(block) => {
-                if run_block(&runner, &block).await == Flow::Leave {
+                if run_block(runner, &block).await == Flow::Leave {
                     return 0;
                 }
             }
@@ -57,12 +71,20 @@ async fn greet(runner: &Runner) {
     }
 }
 
-/// Who and where: `1@directory> `.
+/// Who and where: `1@directory> `, `1@peer 2> `.
 async fn prompt(runner: &Runner) -> String {
+    let place = runner.session.place();
+    let place = place.map_or("directory".to_owned(), |place| format!("peer {}", safe(place.name.as_str())));
     match status(runner).await {
-        Ok(Status { user: Some(user), .. }) => format!("{}@directory> ", safe(user.as_str())),
+        Ok(Status { user: Some(user), .. }) => format!("{}@{place}> ", safe(user.as_str())),
         _ => "peerctl> ".to_owned(),
     }
+}
+
+/// Where news come in, and what is remembered of them.
+struct NewsDesk {
+    told: mpsc::Receiver<news::Told>,
+    reader: news::Reader,
 }
 
 async fn status(runner: &Runner) -> Result<Status, Failure> {
@@ -73,9 +95,18 @@ async fn status(runner: &Runner) -> Result<Status, Failure> {
 }
 
 /// What the user entered, one line or several pasted ones; nothing when the session is over.
-async fn next_block(runner: &Runner, editor: &mut Editor) -> Option<String> {
+async fn next_block(runner: &Runner, editor: &mut Editor, desk: &mut NewsDesk) -> Option<String> {
     loop {
-        match editor.next().await {
+        let event = tokio::select! {
+            event = editor.next() => event,
+            Some(told) = desk.told.recv() => {
+                if let Some(line) = desk.reader.line(told, &runner.session) {
+                    editor.print_above(line);
+                }
+                continue;
+            }
+        };
+        match event {
             Event::Lines(block) => return Some(block),
             Event::Wanted(wanted, answer) => {
                 let found = tokio::time::timeout(PATIENCE, names(runner, wanted)).await;
@@ -110,17 +141,22 @@ async fn run_block(runner: &Runner, block: &str) -> Flow {
 /// Live names that begin as typed.
 async fn names(runner: &Runner, wanted: Wanted) -> Result<Vec<String>, Failure> {
     let daemon = &runner.daemon;
-    let limit = Some(MOST_NAMES);
     let names: Vec<String> = match wanted {
         Wanted::Files { start, mine } => {
             let pattern = Some(start).filter(|start| !start.is_empty());
-            let question = ListFiles { pattern, mine, limit, ..ListFiles::default() };
-            let files = daemon.call(question, |_| ()).await?.items;
-            files.into_iter().map(|file| complete::typable(file.name.as_str(), &file.file_id)).collect()
+            let question = |cursor| ListFiles {
+                pattern: pattern.clone(),
+                mine,
+                cursor,
+                limit: Some(PAGE),
+                ..ListFiles::default()
+            };
+            let files = all(daemon, question).await?;
+            files.iter().map(|file| complete::typable(file.name.as_str(), &file.file_id)).collect()
         }
         Wanted::Peers => {
-            let peers = daemon.call(ListPeers { limit, ..ListPeers::default() }, |_| ()).await?.items;
-            peers.into_iter().map(|peer| peer.name.to_string()).collect()
+            let question = |cursor| ListPeers { all: false, cursor, limit: Some(PAGE) };
+            all(daemon, question).await?.into_iter().map(|peer| peer.name.to_string()).collect()
         }
         Wanted::Transfers => {
             let transfers = daemon.call(ListTransfers {}, |_| ()).await?.items;
@@ -129,4 +165,21 @@ async fn names(runner: &Runner, wanted: Wanted) -> Result<Vec<String>, Failure> 
         }
     };
     Ok(names)
+}
+
+/// Every entry, page by page; none at all where they are too many to be of use.
+async fn all<M, T>(daemon: &Daemon, question: impl Fn(Option<String>) -> M) -> Result<Vec<T>, Failure>
+where
+    M: Method<Reply = Page<T>>,
+{
+    let (mut entries, mut cursor) = (Vec::new(), None);
+    loop {
+        let mut page = daemon.call(question(cursor), |_| ()).await?;
+        entries.append(&mut page.items);
+        match page.next {
+            None => return Ok(entries),
+            Some(_) if entries.len() >= MOST_NAMES => return Ok(Vec::new()),
+            next => cursor = next,
+        }
+    }
 }

@@ -11,7 +11,9 @@ use crate::cli::{self, Shared};
 use crate::commands::Command;
 use crate::connection::Daemon;
 use crate::error::usage;
+use crate::menu;
 use crate::render::Output;
+use crate::session::Session;
 
 /// Longest wait for an answer that needs no work of its own. It is far beyond every deadline inside the daemon, and only
 /// there so that a daemon that hangs does not hang its callers.
@@ -40,18 +42,24 @@ pub(crate) enum Flow {
 /// Runs commands of one origin.
 pub(crate) struct Runner {
     pub(crate) daemon: Daemon,
+    pub(crate) session: Session,
     shared: Shared,
     origin: Origin,
 }
 
 impl Runner {
     pub(crate) fn new(daemon: Daemon, shared: Shared, origin: Origin) -> Self {
-        Self { daemon, shared, origin }
+        Self { daemon, session: Session::default(), shared, origin }
     }
 
     /// Runs a command and gives its exit status.
     pub(crate) async fn command(&self, command: Box<Command>) -> u8 {
         self.with_flags(&self.shared, command).await
+    }
+
+    /// Where its commands come from.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Runs a line and gives its exit status.
@@ -66,11 +74,16 @@ impl Runner {
             trouble.report(&self.output());
             return Err(trouble.status());
         };
+        self.words(&words).await
+    }
+
+    /// Runs the words of a line, likewise.
+    pub(crate) async fn words(&self, words: &[String]) -> Result<Flow, u8> {
         // Blank lines and comments are part of every script.
         if words.is_empty() {
             return Ok(Flow::Next);
         }
-        let (shared, command) = match cli::parse_line(&words, &self.shared) {
+        let (shared, command) = match cli::parse_line(words, &self.shared) {
             Ok(parsed) => parsed,
             Err(refused) => return as_flow(refused.report()),
         };
@@ -86,9 +99,14 @@ impl Runner {
     }
 
     async fn with_flags(&self, shared: &Shared, command: Box<Command>) -> u8 {
+        // It runs other commands, each with its own Ctrl-C.
+        if matches!(*command, Command::Menu) {
+            return menu::run(self).await;
+        }
         let out = Output::new(shared);
         let context = Context {
             daemon: &self.daemon,
+            session: &self.session,
             out: &out,
             origin: self.origin,
             timeout: shared.timeout,
@@ -127,6 +145,7 @@ async fn interrupt(interrupts: Option<&mut Signal>) {
 /// What a command has at hand.
 pub(crate) struct Context<'a> {
     daemon: &'a Daemon,
+    pub(crate) session: &'a Session,
     pub(crate) out: &'a Output,
     pub(crate) origin: Origin,
     timeout: Option<Duration>,

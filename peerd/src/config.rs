@@ -5,8 +5,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use proto::ids::{PeerAddress, PeerName, UserName};
+use proto::ids::{Malformed, PeerAddress, PeerName, Rate, UserName};
 use proto::settings;
 use serde::Deserialize;
 
@@ -52,9 +53,21 @@ pub struct Settings {
     /// File with the password of --user
     #[arg(long, env = "PEERD_PASSWORD_FILE", value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Most bytes sent to other peers, all together: 100Mbit, or 10MiB per second [default: no limit]
+    #[arg(long, env = "PEERD_MAX_UPLOAD", value_name = "RATE")]
+    pub max_upload: Option<RateText>,
+    /// Most bytes fetched from other peers, all together [default: no limit]
+    #[arg(long, env = "PEERD_MAX_DOWNLOAD", value_name = "RATE")]
+    pub max_download: Option<RateText>,
     /// Allow a directory off this machine without TLS
     #[arg(long, env = "PEERD_INSECURE_HTTP", num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
+    /// Certificates (PEM) to hold an https directory to, instead of the system's
+    #[arg(long, env = "PEERD_DIRECTORY_CA", value_name = "FILE")]
+    pub directory_ca: Option<PathBuf>,
+    /// Serve peers whose ticket has ended for so many seconds more while the directory is out of reach [default: 0]
+    #[arg(long, env = "PEERD_TICKET_GRACE", value_name = "SECONDS")]
+    pub ticket_grace: Option<u64>,
     /// How log lines look [default: text]
     #[arg(long, env = "PEERD_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -64,6 +77,23 @@ pub struct Settings {
     /// Allow `crash` on the control socket, for tests of the supervision
     #[arg(long, env = "PEERD_FAULT_INJECTION", hide = true, num_args = 0..=1, default_missing_value = "true")]
     pub fault_injection: Option<bool>,
+}
+
+/// A rate as people write it; on the wire a rate is a number.
+#[derive(Debug, Clone, Copy)]
+pub struct RateText(Rate);
+
+impl std::str::FromStr for RateText {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        text.parse().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RateText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// How log lines look.
@@ -100,6 +130,14 @@ pub struct Config {
     pub share: Vec<PathBuf>,
     /// Who logs in at start, with which password file.
     pub login: Option<(UserName, PathBuf)>,
+    /// Rate that all uploads together are held to.
+    pub max_upload: Option<Rate>,
+    /// Rate that all downloads together are held to.
+    pub max_download: Option<Rate>,
+    /// Certificates that an https directory is held to; the system's where nothing is named.
+    pub directory_ca: Option<PathBuf>,
+    /// How long an ended ticket still opens while the directory is out of reach.
+    pub ticket_grace: Duration,
     /// Whether tests may make actors panic.
     pub fault_injection: bool,
     /// How log lines look.
@@ -158,6 +196,10 @@ impl Config {
             share: settings.share.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
             state_dir: absolute(&state_dir)?,
             login,
+            max_upload: settings.max_upload.map(|rate| rate.0),
+            max_download: settings.max_download.map(|rate| rate.0),
+            directory_ca: settings.directory_ca,
+            ticket_grace: Duration::from_secs(settings.ticket_grace.unwrap_or(0)),
             fault_injection: settings.fault_injection.unwrap_or(false),
             log_format: settings.log_format.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_else(|| "info".into()),
@@ -197,6 +239,10 @@ impl Settings {
             user: self.user.or(under.user),
             password_file: self.password_file.or(under.password_file),
             insecure_http: self.insecure_http.or(under.insecure_http),
+            max_upload: self.max_upload.or(under.max_upload),
+            max_download: self.max_download.or(under.max_download),
+            directory_ca: self.directory_ca.or(under.directory_ca),
+            ticket_grace: self.ticket_grace.or(under.ticket_grace),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
             fault_injection: self.fault_injection.or(under.fault_injection),

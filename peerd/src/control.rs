@@ -17,10 +17,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
+mod checkup;
 mod connection;
 pub mod dispatch;
 mod failures;
+mod news;
 mod queries;
+mod through;
 
 pub use dispatch::Desk;
 

@@ -1,6 +1,7 @@
 //! This peer's side of the directory.
 //!
 //! - [`client`]: the REST calls, as plain functions;
+//! - [`clock`]: what time it is there;
 //! - [`session`]: what to do next, decided without doing it;
 //! - [`actor`]: does it, and keeps the directory's picture of this peer equal to the catalog;
 //! - [`resolve`]: what a word that somebody typed means.
@@ -9,6 +10,7 @@
 
 pub mod actor;
 pub mod client;
+pub mod clock;
 pub mod resolve;
 pub mod session;
 

@@ -12,4 +12,5 @@ pub mod server;
 pub mod shares;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
 pub mod transfers;

@@ -27,13 +27,15 @@ use crate::config::{BadConfig, Config};
 use crate::control::dispatch::{Desk, Mail};
 use crate::control::{self, Control, NoSocket};
 use crate::directory::actor::Registrant;
+use crate::directory::client::BadClient;
 use crate::directory::{self, Client, Directory, View};
 use crate::heartbeat::{self, Heartbeat};
 use crate::mailbox::{Mailbox, PROMPT};
-use crate::server::{self, Server, Service};
+use crate::server::{self, Guard, Listing, Offers, Server, Service};
 use crate::shares::{self, Catalog, Shares};
 use crate::store::layout::{StateDir, Unusable};
 use crate::store::manifests::Manifests;
+use crate::throttle::Throttle;
 use crate::transfers::locate::Locator;
 use crate::transfers::{self, Transfers, download};
 
@@ -64,8 +66,8 @@ pub enum NoStart {
     #[error(transparent)]
     Advertise(#[from] BadConfig),
     /// HTTP.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Http(#[from] BadClient),
     /// A part did not come up.
     #[error("{part}: {error}")]
     Part {
@@ -114,6 +116,9 @@ struct House {
     client: Client,
     catalog: watch::Sender<Arc<Catalog>>,
     view: watch::Sender<View>,
+    offers: Offers,
+    uplink: Throttle,
+    downlink: Throttle,
     running: watch::Sender<u64>,
     parts: watch::Sender<Vec<ActorStatus>>,
     desk: Desk,
@@ -184,14 +189,16 @@ impl House {
         listener: TcpListener,
     ) -> Result<Self, NoStart> {
         let config = Arc::new(config);
-        let client = Client::new(&config.directory)?;
+        let client = Client::new(&config.directory, config.directory_ca.as_deref())?;
         let catalog = watch::Sender::new(Arc::new(Catalog::default()));
         let view = watch::Sender::new(View::initial(&config.directory));
+        let manifests = Arc::new(Manifests::new(Arc::clone(&state_dir)));
         let running = watch::Sender::new(0);
         let parts = watch::Sender::new(Vec::new());
         let desk = Desk {
             config: Arc::clone(&config),
             peer_id: identity.peer_id(),
+            identity: identity.clone(),
             address: config.advertised(listening)?,
             started_at: Timestamp::now(),
             client: client.clone(),
@@ -210,7 +217,10 @@ impl House {
         };
         Ok(Self {
             instance: InstanceId::from_bytes(rand::random()),
-            manifests: Arc::new(Manifests::new(Arc::clone(&state_dir))),
+            offers: Offers::new(catalog.subscribe(), Arc::clone(&manifests)),
+            uplink: Throttle::new(config.max_upload),
+            downlink: Throttle::new(config.max_download),
+            manifests,
             listener: Arc::new(listener),
             config,
             identity,
@@ -274,11 +284,23 @@ impl House {
     }
 
     fn server(&self) -> server::Args {
-        let (name, catalog) = (self.config.name.clone(), self.catalog.subscribe());
         server::Args {
             listener: Arc::clone(&self.listener),
             identity: self.identity.clone(),
-            service: Service::new(name, catalog, Arc::clone(&self.manifests), self.desk.mail.shares.clone()),
+            guard: Guard::new(self.view.subscribe(), self.desk.mail.directory.clone(), self.config.ticket_grace),
+            service: Service::new(
+                self.catalog.subscribe(),
+                self.offers.clone(),
+                self.desk.mail.shares.clone(),
+                self.uplink.clone(),
+            ),
+            listing: Listing {
+                name: self.config.name.clone(),
+                identity: self.identity.clone(),
+                catalog: self.catalog.subscribe(),
+                client: self.client.clone(),
+                view: self.view.subscribe(),
+            },
         }
     }
 
@@ -293,6 +315,8 @@ impl House {
             state_dir: Arc::clone(&self.state_dir),
             shares: self.desk.mail.shares.clone(),
             catalog: self.catalog.subscribe(),
+            offers: self.offers.clone(),
+            downlink: self.downlink.clone(),
         };
         transfers::manager::Args { tools, running: self.running.clone() }
     }

@@ -16,9 +16,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 use transport::{Identity, Limits};
 
+pub mod guard;
 pub mod limits;
+pub mod listing;
+pub mod offers;
 mod service;
 
+pub use guard::Guard;
+pub use listing::Listing;
+pub use offers::Offers;
 pub use service::Service;
 
 /// Longest wait for open streams when the daemon stops.
@@ -41,8 +47,12 @@ pub struct Args {
     pub listener: Arc<TcpListener>,
     /// Proves who we are.
     pub identity: Identity,
-    /// Answers.
+    /// Decides who gets anything.
+    pub guard: Guard,
+    /// Answers about files.
     pub service: Service,
+    /// Answers about this peer and the network.
+    pub listing: Listing,
 }
 
 /// What it knows.
@@ -64,8 +74,8 @@ impl Actor for Server {
         let (health, healthy) = tonic_health::server::health_reporter();
         health.set_serving::<TransferServer<Service>>().await;
         let routes = Routes::new(healthy)
-            .add_service(PeerServer::new(service.clone()))
-            .add_service(TransferServer::new(service))
+            .add_service(PeerServer::with_interceptor(args.listing, args.guard.clone()))
+            .add_service(TransferServer::with_interceptor(service, args.guard))
             .prepare();
         let tls = Arc::new(transport::server_config(&args.identity));
         let limits = Limits { drain: DRAIN, ..limits::connections() };

@@ -3,11 +3,13 @@
 //! - [`manager`]: numbers them, starts them, remembers how they ended, takes them up again after a restart;
 //! - [`download`]: one of them: an actor around the sans-IO core of the `swarm` crate;
 //! - [`locate`]: finds holders and a manifest that folds up to the id;
+//! - [`bearer`]: shows this peer's ticket with every request;
 //! - [`link`]: the conversation with one peer: fetches pieces, hashes them, writes them;
 //! - [`progress`]: how far one is, for everybody who wants to see.
 //!
 //! Bytes never ride in a message: links write them through the store and report facts.
 
+pub mod bearer;
 pub mod download;
 pub mod link;
 pub mod locate;

@@ -14,11 +14,15 @@ use crate::directory::{FileDetail, FileEntry, Holder, Page, Peer, Role};
 use crate::ids::{ByteCount, FileId, FileName, PeerAddress, PeerId, PeerName, TransferId, UserName};
 use crate::secret::Secret;
 
+mod checkup;
 mod failure;
 mod frame;
+mod news;
 
+pub use checkup::{Check, Examination, Examine, GetVersions, Verdict, Verified, Verify, Versions};
 pub use failure::{Failure, FailureCode};
 pub use frame::{Incoming, LONGEST_LINE, Notification, RequestFrame, Response};
+pub use news::{News, Subscribe, WATCHED_PEERS};
 
 /// A request with the type of its answer.
 pub trait Method: Into<Request> {
@@ -79,6 +83,14 @@ methods! {
     "transfers" ListTransfers => Transfers;
     /// Gives a download up and removes what it has.
     "cancel" Cancel => Transfer;
+    /// Hashes a shared file again. Notifications carry [`Progress::Hashing`].
+    "verify" Verify => Verified;
+    /// Looks at everything that is often wrong.
+    "examine" Examine => Examination;
+    /// Versions of the daemon and of the directory.
+    "version" GetVersions => Versions;
+    /// Tells what happens, until the connection is closed. Notifications carry [`Progress::News`].
+    "subscribe" Subscribe => Done;
     /// Makes an actor panic; refused unless the daemon was started with `--fault-injection`.
     "crash" Crash => Done;
 }
@@ -144,6 +156,12 @@ pub struct ListFiles {
     /// Only what this peer itself shares.
     #[serde(default)]
     pub mine: bool,
+    /// As this peer sees the network, asked of itself and not of the directory: name, id or unique prefix of an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// Only what the peer in `via` itself shares.
+    #[serde(default)]
+    pub own: bool,
     /// From the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -191,6 +209,10 @@ pub struct Download {
     /// Only from these peers: names, ids or unique prefixes.
     #[serde(default)]
     pub from: Vec<String>,
+    /// This peer is asked what `file` means and who holds it: name, id or unique prefix of an id. Without `from`, the
+    /// holders that it names are those that are fetched from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// Replace a file that is there.
     #[serde(default)]
     pub force: bool,
@@ -482,4 +504,6 @@ pub enum Progress {
     },
     /// A transfer moves.
     Transfer(Transfer),
+    /// Something happened.
+    News(News),
 }

@@ -3,8 +3,10 @@
 //! Sizes are bytes, durations seconds, times RFC 3339 in UTC. Bodies that come in refuse unknown keys; bodies that go out
 //! may gain keys, so readers ignore what they do not know.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -61,6 +63,7 @@ pub struct LoginRequest {
     /// Account.
     pub username: UserName,
     /// Its password.
+    #[serde(deserialize_with = "secret")]
     pub password: Secret,
 }
 
@@ -68,6 +71,7 @@ pub struct LoginRequest {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
     /// Goes into `Authorization: Bearer …`. 256 random bits; the directory keeps only its hash.
+    #[serde(deserialize_with = "secret")]
     pub token: Secret,
     /// When the token ends.
     pub expires_at: Timestamp,
@@ -86,6 +90,68 @@ pub struct CurrentSession {
     pub role: Role,
     /// When the token ends.
     pub expires_at: Timestamp,
+}
+
+/// Names a session without opening it: 32 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SessionId([u8; Self::LEN]);
+
+impl SessionId {
+    /// Length in bytes.
+    pub const LEN: usize = 16;
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// From the bytes.
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Display for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl std::str::FromStr for SessionId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| format!("a session id has {} hex digits", 2 * Self::LEN))
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// `GET /sessions`, and with `?user=` an admin's look at somebody else's: the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedSession {
+    /// For `DELETE /sessions/{id}`.
+    pub id: SessionId,
+    /// Account.
+    pub user: UserName,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Where the login came from, as far as the directory can tell.
+    pub address: Option<IpAddr>,
+    /// Whether it is the one that asks.
+    pub current: bool,
 }
 
 /// `POST /peers/challenge`, 201: a nonce for one registration.
@@ -150,7 +216,7 @@ pub struct Lease {
     /// When to send the next heartbeat.
     #[serde(rename = "next_in_s", with = "seconds")]
     pub next_in: Duration,
-    /// The directory's clock.
+    /// The directory's clock for tickets: not moved when somebody moves its wall clock while it runs.
     pub now: Timestamp,
     /// Permission to fetch from other peers: after a registration, and when half the life of the last one is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +230,7 @@ pub struct Lease {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// Goes into the gRPC metadata `authorization: Bearer …`.
+    #[serde(deserialize_with = "secret")]
     pub token: Secret,
     /// Until when it opens anything, by the directory's clock.
     pub expires_at: Timestamp,
@@ -174,8 +241,8 @@ pub struct Ticket {
 pub struct DirectoryKeys {
     /// What the tickets of this directory are for: drawn once, at its first start.
     pub audience: String,
-    /// The newest first. Tickets are signed with the newest; the one before stays good until the last ticket signed with it
-    /// has ended.
+    /// The newest first. It signs as soon as every peer that is up has had a heartbeat to learn it; the one before stays
+    /// good until the last ticket signed with it has ended.
     pub keys: Vec<DirectoryKey>,
 }
 
@@ -385,6 +452,7 @@ pub struct NewUser {
     /// Name; no account may have it yet.
     pub name: UserName,
     /// First password.
+    #[serde(deserialize_with = "secret")]
     pub password: Secret,
     /// What it may do.
     #[serde(default)]
@@ -403,12 +471,16 @@ pub struct PatchUser {
     pub role: Option<Role>,
 }
 
-/// `PUT /users/{name}/password`: ends every session of the account.
+/// `PUT /users/{name}/password`: ends every session of the account but the one that asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     /// From now on.
+    #[serde(deserialize_with = "secret")]
     pub password: Secret,
+    /// What it was until now: whoever changes their own has to know it, an admin who changes another's does not.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_secret")]
+    pub current: Option<Secret>,
 }
 
 /// `GET /stats`
@@ -433,6 +505,15 @@ pub struct Version {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+/// A secret of the wrong type must not turn up in the error, as serde would have it.
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    Secret::deserialize(deserializer).map_err(|_| serde::de::Error::custom("a secret has to be a string"))
+}
+
+fn some_secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    secret(deserializer).map(Some)
 }
 
 /// Durations as a number of seconds, fractions allowed.
@@ -465,6 +546,21 @@ mod tests {
         assert_eq!((lease.lease, lease.next_in), (Duration::from_secs(30), Duration::from_millis(9500)));
         assert_eq!(serde_json::to_string(&lease).unwrap(), json);
         assert!(serde_json::from_str::<Lease>(&json.replace("30", "-1")).is_err());
+    }
+
+    #[test]
+    fn errors_do_not_repeat_secrets() {
+        for body in [
+            r#"{"username":"ana","password":8675309}"#,
+            r#"{"username":"ana","password":["8675309"]}"#,
+            r#"{"username":"ana","password":"8675309""#,
+        ] {
+            let error = serde_json::from_str::<LoginRequest>(body).unwrap_err().to_string();
+            assert!(!error.contains("8675309"), "{error}");
+        }
+        let error =
+            serde_json::from_str::<NewPassword>(r#"{"password":"x","current":8675309}"#).unwrap_err().to_string();
+        assert!(!error.contains("8675309"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,11 @@
 //! id. Whoever has checked that fold can check each piece alone, whoever sends it. The size of a piece is a fixed function
 //! of the size of the file ([`Geometry::of`]), so that nobody has to be believed about it.
 //!
+//! The hashes alone do not prove the size: another size of the same number of pieces folds up as well. That is what the
+//! tail is for: the last chunk, at most 1 KiB, and the hashes beside the way from it to the last piece's hash. A chunk's
+//! hash depends on its length and its place, so the size is proven before anybody is asked for a piece, and nobody is
+//! blamed for a lie of the one who gave the manifest.
+//!
 //! Source of the tree rules: the BLAKE3 paper, §2.1 and §2.4 (the left subtree is the largest power of two that leaves at
 //! least one chunk on the right).
 
@@ -12,6 +17,10 @@ use blake3::Hasher;
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
 use crate::ids::{ByteCount, FileId};
+
+mod tail;
+
+use tail::Tail;
 
 /// Smallest piece: 64 pieces of it still fit one 1 MiB answer, and a request costs under 2 % of it on the wire.
 const SMALLEST_PIECE: u64 = 16 << 10;
@@ -38,16 +47,19 @@ pub enum Mismatch {
     #[error("a size of {0} bytes is over the limit of 4 TiB")]
     TooLarge(u64),
     /// The number of hashes does not go with the size.
-    #[error("{found} piece hashes, but a file of that size has {expected}")]
-    Count {
-        /// Hashes that came.
+    #[error("a manifest of {found} bytes, but that of a file of that size has {expected}")]
+    Length {
+        /// Bytes that came.
         found: usize,
-        /// Hashes that the size calls for.
+        /// Bytes that the size calls for.
         expected: usize,
     },
     /// The hashes fold up to another id.
     #[error("the piece hashes do not fold up to the file id")]
     Root,
+    /// The end of the file is not where the size says.
+    #[error("a size of {0} bytes is not that of the file")]
+    Size(u64),
 }
 
 impl Geometry {
@@ -110,26 +122,45 @@ pub struct Manifest {
     id: FileId,
     geometry: Geometry,
     hashes: Vec<ChainingValue>,
+    tail: Tail,
 }
 
 impl Manifest {
-    /// Believes a list of piece hashes only if it folds up to the id. `hashes` is the concatenation of 32-byte values in
-    /// the order of the pieces.
+    /// Believes an encoded manifest only if its hashes fold up to the id and its tail proves its size.
     ///
-    /// The fold proves the hashes, not yet the size: that is proven by the last piece, which has to be fetched first.
-    pub fn check(id: FileId, size: ByteCount, hashes: &[u8]) -> Result<Self, Mismatch> {
+    /// # Errors
+    /// What does not fit.
+    pub fn decode(id: FileId, size: ByteCount, encoded: &[u8]) -> Result<Self, Mismatch> {
         let geometry = Geometry::of(size)?;
-        let expected = geometry.hashes();
-        if hashes.len() != expected * FileId::LEN {
-            return Err(Mismatch::Count { found: hashes.len() / FileId::LEN, expected });
+        let expected = Self::encoded_len(&geometry);
+        if encoded.len() != expected {
+            return Err(Mismatch::Length { found: encoded.len(), expected });
         }
+        let (hashes, tail) = encoded.split_at(geometry.hashes() * FileId::LEN);
         let hashes: Vec<ChainingValue> = hashes.as_chunks::<{ FileId::LEN }>().0.to_vec();
-        match expected {
-            0 if geometry.is_empty() && id != FileId::of(b"") => Err(Mismatch::Root),
-            0 => Ok(Self { id, geometry, hashes }),
-            _ if FileId::from(root(&hashes)) == id => Ok(Self { id, geometry, hashes }),
-            _ => Err(Mismatch::Root),
+        let manifest = Self { id, geometry, hashes, tail: Tail::decode(&geometry, tail) };
+        let folds = match manifest.hashes.len() {
+            0 => !geometry.is_empty() || id == FileId::of(b""),
+            _ => FileId::from(root(&manifest.hashes)) == id,
+        };
+        match (folds, manifest.tail.ends(&manifest)) {
+            (false, _) => Err(Mismatch::Root),
+            // A file of one piece has no hashes beside its tail.
+            (true, false) if manifest.hashes.is_empty() => Err(Mismatch::Root),
+            (true, false) => Err(Mismatch::Size(size.as_u64())),
+            (true, true) => Ok(manifest),
         }
+    }
+
+    /// Bytes that a manifest of that geometry has on the wire and on disk.
+    pub fn encoded_len(geometry: &Geometry) -> usize {
+        geometry.hashes() * FileId::LEN + Tail::encoded_len(geometry)
+    }
+
+    /// The form that [`Manifest::decode`] takes: the piece hashes in the order of the pieces, 32 bytes each, then the
+    /// tail.
+    pub fn encode(&self) -> Vec<u8> {
+        [self.hashes.as_flattened(), self.tail.siblings.as_flattened(), &self.tail.chunk].concat()
     }
 
     /// Id of the file.
@@ -142,11 +173,6 @@ impl Manifest {
         self.geometry
     }
 
-    /// The piece hashes as [`Manifest::check`] takes them.
-    pub fn hashes(&self) -> &[u8] {
-        self.hashes.as_flattened()
-    }
-
     /// Whether these bytes are that piece.
     pub fn verify(&self, piece: u32, bytes: &[u8]) -> bool {
         let mut check = PieceCheck::new(&self.geometry, piece);
@@ -154,12 +180,16 @@ impl Manifest {
         self.accepts(piece, &check)
     }
 
+    fn hash_of(&self, piece: u32) -> Option<&ChainingValue> {
+        self.hashes.get(piece as usize)
+    }
+
     /// Whether what a check has seen is that piece.
     pub fn accepts(&self, piece: u32, check: &PieceCheck) -> bool {
         if check.seen != u64::from(self.geometry.len(piece)) || check.seen == 0 {
             return false;
         }
-        match self.hashes.get(piece as usize) {
+        match self.hash_of(piece) {
             Some(expected) => check.hasher.finalize_non_root() == *expected,
             None => piece == 0 && FileId::from(check.hasher.finalize()) == self.id,
         }
@@ -207,13 +237,20 @@ pub struct Builder {
     geometry: Geometry,
     hashes: Vec<ChainingValue>,
     piece: PieceCheck,
+    /// The bytes of the last piece, for the tail.
+    last: Vec<u8>,
 }
 
 impl Builder {
     /// For content of a size that is known beforehand.
     pub fn new(size: ByteCount) -> Result<Self, Mismatch> {
         let geometry = Geometry::of(size)?;
-        Ok(Self { hashes: Vec::with_capacity(geometry.hashes()), piece: PieceCheck::new(&geometry, 0), geometry })
+        Ok(Self {
+            hashes: Vec::with_capacity(geometry.hashes()),
+            piece: PieceCheck::new(&geometry, 0),
+            last: Vec::new(),
+            geometry,
+        })
     }
 
     /// The cut of the content; reads of whole pieces hash fastest.
@@ -233,6 +270,9 @@ impl Builder {
             bytes = later;
         }
         self.piece.update(bytes);
+        if !self.pieces_left() && self.piece.seen <= self.piece.room {
+            self.last.extend_from_slice(bytes);
+        }
     }
 
     fn pieces_left(&self) -> bool {
@@ -251,7 +291,8 @@ impl Builder {
             self.hashes.push(self.piece.hasher.finalize_non_root());
             root(&self.hashes)
         };
-        Some(Manifest { id: root.into(), geometry: self.geometry, hashes: self.hashes })
+        let tail = Tail::of(&self.geometry, &self.last);
+        Some(Manifest { id: root.into(), geometry: self.geometry, hashes: self.hashes, tail })
     }
 }
 
@@ -314,7 +355,7 @@ mod tests {
             let content = content((pieces * (16 << 10) + extra).saturating_sub(1));
             let manifest = build(&content, step);
             prop_assert_eq!(manifest.id(), FileId::of(&content));
-            let again = Manifest::check(manifest.id(), manifest.geometry().size(), manifest.hashes()).unwrap();
+            let again = Manifest::decode(manifest.id(), manifest.geometry().size(), &manifest.encode()).unwrap();
             let cut = again.geometry();
             for piece in 0..cut.count() {
                 let start = usize::try_from(cut.offset(piece)).unwrap();
@@ -333,19 +374,31 @@ mod tests {
 
         #[test]
         fn hostile_manifests_are_refused(size in any::<u64>(), hashes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            // A single piece is proven by its bytes, so only longer files can be refused here.
-            prop_assume!(size > 16 << 10);
-            prop_assert!(Manifest::check(FileId::of(b"x"), ByteCount::new(size), &hashes).is_err());
+            prop_assert!(Manifest::decode(FileId::of(b"x"), ByteCount::new(size), &hashes).is_err());
         }
     }
 
     #[test]
-    fn a_wrong_size_of_the_same_count_is_caught_by_the_last_piece() {
-        let content = content(40 << 10);
-        let manifest = build(&content, 4096);
-        let lie = Manifest::check(manifest.id(), ByteCount::new((40 << 10) + 5), manifest.hashes()).unwrap();
-        assert!(!lie.verify(2, &content[32 << 10..]));
-        assert!(manifest.verify(2, &content[32 << 10..]));
+    fn the_tail_proves_the_size() {
+        for len in [0, 1, 1024, 1025, 16 << 10, (16 << 10) + 1, 40_000, 100_000, 5 << 20] {
+            let manifest = build(&content(len), 4096);
+            let encoded = manifest.encode();
+            let size = len as u64;
+            let decode = |size, bytes: &[u8]| Manifest::decode(manifest.id(), ByteCount::new(size), bytes);
+            assert_eq!(decode(size, &encoded), Ok(manifest.clone()), "{len}");
+            for lie in [size + 1, size.saturating_sub(1), size * 2, size / 2, 1 << 63] {
+                // As many bytes as that size calls for, so that only the proof can refuse it.
+                let wanted = Geometry::of(ByteCount::new(lie)).map_or(0, |geometry| Manifest::encoded_len(&geometry));
+                let mut bytes = encoded.clone();
+                bytes.resize(wanted, 0);
+                assert!(lie == size || decode(lie, &bytes).is_err(), "{len} as {lie}");
+            }
+            for at in (0..encoded.len()).step_by(97) {
+                let mut bytes = encoded.clone();
+                bytes[at] ^= 1;
+                assert!(decode(size, &bytes).is_err(), "{len}: byte {at}");
+            }
+        }
     }
 
     #[test]
@@ -363,6 +416,6 @@ mod tests {
     fn the_empty_file() {
         let empty = build(b"", 1);
         assert_eq!(empty.id(), FileId::of(b""));
-        assert!(Manifest::check(FileId::of(b"x"), ByteCount::ZERO, b"").is_err());
+        assert!(Manifest::decode(FileId::of(b"x"), ByteCount::ZERO, b"").is_err());
     }
 }

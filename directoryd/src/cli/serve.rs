@@ -7,8 +7,12 @@ use directoryd::{Config, LogFormat, Server, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::process;
+
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     log_to_stderr(&config);
+    process::raise_open_files(config.limits.connections);
+    process::keep_memory_private();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
 }
 

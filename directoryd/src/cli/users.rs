@@ -35,6 +35,13 @@ pub(super) enum UserCommand {
         /// Which
         name: UserName,
     },
+    /// Make an account an admin's or a user's
+    Role {
+        /// Which
+        name: UserName,
+        /// `user` or `admin`
+        role: Role,
+    },
     /// Change a password, and end the account's sessions
     Passwd {
         /// Whose
@@ -65,8 +72,15 @@ async fn carry_out(command: UserCommand, store: &Store) -> anyhow::Result<()> {
     match command {
         UserCommand::Add { name, role, password } => add(store, name, role, &password).await,
         UserCommand::List => list(store).await,
-        UserCommand::Disable { name } => set_disabled(store, name, true).await,
-        UserCommand::Enable { name } => set_disabled(store, name, false).await,
+        UserCommand::Disable { name } => {
+            patch(store, name, PatchUser { disabled: Some(true), role: None }, "disabled").await
+        }
+        UserCommand::Enable { name } => {
+            patch(store, name, PatchUser { disabled: Some(false), role: None }, "enabled").await
+        }
+        UserCommand::Role { name, role } => {
+            patch(store, name, PatchUser { disabled: None, role: Some(role) }, &format!("now {role}:")).await
+        }
         UserCommand::Passwd { name, password } => change_password(store, name, &password).await,
         UserCommand::Remove { name } => remove(store, name).await,
     }
@@ -96,17 +110,16 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     }
 }
 
-async fn set_disabled(store: &Store, name: UserName, disabled: bool) -> anyhow::Result<()> {
-    let patch = PatchUser { disabled: Some(disabled), role: None };
+async fn patch(store: &Store, name: UserName, patch: PatchUser, done: &str) -> anyhow::Result<()> {
     ensure!(store.patch_user(name.clone(), patch, Timestamp::now()).await?.is_some(), "there is no user `{name}`");
-    eprintln!("{} `{name}`", if disabled { "disabled" } else { "enabled" });
+    eprintln!("{done} `{name}`");
     Ok(())
 }
 
 async fn change_password(store: &Store, name: UserName, password: &PasswordSource) -> anyhow::Result<()> {
     ensure!(store.user(name.clone()).await?.is_some(), "there is no user `{name}`");
     let hash = directoryd::hash_password(&password.read()?)?;
-    ensure!(store.set_password(name.clone(), hash, Timestamp::now()).await?, "there is no user `{name}`");
+    ensure!(store.set_password(name.clone(), hash, None, Timestamp::now()).await?, "there is no user `{name}`");
     eprintln!("changed the password of `{name}`; its sessions have ended");
     Ok(())
 }

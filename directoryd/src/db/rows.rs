@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use proto::Timestamp;
 use proto::ids::{FileId, InstanceId, PeerId, PublicKey};
+use proto::ticket::Signer;
 
 use super::{Answer, StoreError};
 
@@ -35,6 +36,14 @@ pub(super) fn public_key(bytes: &[u8]) -> Answer<PublicKey> {
 
 pub(super) fn instance_id(bytes: &[u8]) -> Answer<InstanceId> {
     array(bytes).map(InstanceId::from_bytes)
+}
+
+pub(super) fn token_hash(bytes: &[u8]) -> Answer<[u8; 32]> {
+    array(bytes)
+}
+
+pub(super) fn signer(secret: &[u8]) -> Answer<Signer> {
+    Signer::from_secret(&array(secret)?).map_err(|_| damaged("a signing key"))
 }
 
 pub(super) fn time(milliseconds: i64) -> Answer<Timestamp> {

@@ -16,6 +16,7 @@ diesel::table! {
         user_name -> Text,
         created_at -> BigInt,
         expires_at -> BigInt,
+        address -> Nullable<Text>,
     }
 }
 
@@ -78,6 +79,25 @@ diesel::table! {
         peer_id -> Nullable<Binary>,
         file_id -> Nullable<Binary>,
         user_name -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    directory (id) {
+        id -> Integer,
+        audience -> Text,
+        lease -> BigInt,
+        ticket -> BigInt,
+    }
+}
+
+diesel::table! {
+    signing_keys (key_id) {
+        key_id -> Text,
+        secret -> Binary,
+        created_at -> BigInt,
+        signs_from -> BigInt,
+        ends_at -> Nullable<BigInt>,
     }
 }
 

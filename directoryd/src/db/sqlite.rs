@@ -134,7 +134,7 @@ mod tests {
     fn a_new_database_is_made_closed_and_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("odd name?#%.db");
-        assert_eq!(migrate(&path).unwrap().steps.len(), 1);
+        assert!(!migrate(&path).unwrap().steps.is_empty());
         assert_eq!(migrate(&path).unwrap().steps.len(), 0);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -3,15 +3,19 @@
 use std::path::Path;
 
 use proto::Timestamp;
-use proto::directory::{FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, Stats, User};
+use proto::directory::{
+    FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, SessionId, Stats, User,
+};
 use proto::ids::{FileId, PeerId, UserName};
+use proto::ticket::KeyId;
 
+use super::keys::{self, KeyTerms, Rotation, SigningKey};
 use super::readers::Readers;
 use super::users::NewAccount;
 use super::writer::Writer;
 use super::{
-    After, Answer, Credentials, FileFilter, KnownPeer, NewSession, PeerFilter, Registered, Registration, SessionOwner,
-    announce, holders, listing, peers, sessions, users,
+    After, Answer, Credentials, FileFilter, KnownPeer, ListedSession, NewSession, PeerFilter, Registered, Registration,
+    SessionOwner, announce, holders, listing, peers, sessions, users,
 };
 
 /// A handle on the open database. A clone is another handle on the same one.
@@ -49,9 +53,15 @@ impl Store {
         self.writer.run(move |c| users::patch(c, &name, patch, now)).await
     }
 
-    /// Whether there is such an account.
-    pub async fn set_password(&self, name: UserName, hash: String, now: Timestamp) -> Answer<bool> {
-        self.writer.run(move |c| users::set_password(c, &name, &hash, now)).await
+    /// Whether there is such an account. Its sessions end, but for the one whose token has the hash `keep`.
+    pub async fn set_password(
+        &self,
+        name: UserName,
+        hash: String,
+        keep: Option<[u8; 32]>,
+        now: Timestamp,
+    ) -> Answer<bool> {
+        self.writer.run(move |c| users::set_password(c, &name, &hash, keep.as_ref(), now)).await
     }
 
     /// The peers that went with the account; `None` where there is none of that name.
@@ -77,8 +87,43 @@ impl Store {
         self.writer.run(move |c| sessions::remove(c, &token_hash)).await
     }
 
+    pub(crate) async fn sessions_of(
+        &self,
+        user: UserName,
+        after: Option<(i64, Vec<u8>)>,
+        limit: i64,
+    ) -> Answer<Vec<ListedSession>> {
+        self.readers.run(move |c| sessions::list(c, &user, after.as_ref(), limit)).await
+    }
+
+    pub(crate) async fn revoke_session(&self, id: SessionId, of: Option<UserName>) -> Answer<bool> {
+        self.writer.run(move |c| sessions::revoke(c, id, of.as_ref())).await
+    }
+
     pub(crate) async fn remove_ended_sessions(&self, now: Timestamp) -> Answer<()> {
         self.writer.run(move |c| sessions::remove_ended(c, now)).await
+    }
+
+    // ---- signing keys ----
+
+    /// At each start: notes how long things last from now on, and makes the first key. Answers the audience.
+    pub(crate) async fn begin_keys(&self, terms: KeyTerms, now: Timestamp) -> Answer<String> {
+        self.writer.run(move |c| keys::begin(c, terms, now)).await
+    }
+
+    /// The newest first.
+    pub async fn signing_keys(&self) -> Answer<Vec<SigningKey>> {
+        self.readers.run(keys::all).await
+    }
+
+    /// Makes a new key; the present one ends when its last ticket does, or with `force` at once. `terms` count where no
+    /// directory has served from here yet.
+    pub async fn rotate_keys(&self, terms: KeyTerms, force: bool, now: Timestamp) -> Answer<Rotation> {
+        self.writer.run(move |c| keys::rotate(c, terms, force, now)).await
+    }
+
+    pub(crate) async fn remove_keys(&self, ended: Vec<KeyId>) -> Answer<()> {
+        self.writer.run(move |c| keys::remove(c, &ended)).await
     }
 
     // ---- peers ----

@@ -116,7 +116,7 @@ pub(super) fn patch(
     }
     let user = get(connection, name)?;
     if user.as_ref().is_some_and(|user| user.disabled) {
-        end_sessions(connection, name)?;
+        end_sessions(connection, name, None)?;
     }
     if user.is_some() {
         changed(connection, name, now)?;
@@ -124,17 +124,18 @@ pub(super) fn patch(
     Ok(user)
 }
 
-/// Whether there is such an account. Its sessions end.
+/// Whether there is such an account. Its sessions end, but for the one whose token has the hash `keep`.
 pub(super) fn set_password(
     connection: &mut SqliteConnection,
     name: &UserName,
     hash: &str,
+    keep: Option<&[u8; 32]>,
     now: Timestamp,
 ) -> Answer<bool> {
     let row = users::table.find(name.as_str());
     let found = diesel::update(row).set(users::password_hash.eq(hash)).execute(connection)? > 0;
     if found {
-        end_sessions(connection, name)?;
+        end_sessions(connection, name, keep)?;
         changed(connection, name, now)?;
     }
     Ok(found)
@@ -177,8 +178,12 @@ fn withdraw_all(connection: &mut SqliteConnection, peer: &PeerId, now: Timestamp
     }
 }
 
-fn end_sessions(connection: &mut SqliteConnection, name: &UserName) -> Answer<()> {
-    diesel::delete(sessions::table.filter(sessions::user_name.eq(name.as_str()))).execute(connection)?;
+fn end_sessions(connection: &mut SqliteConnection, name: &UserName, keep: Option<&[u8; 32]>) -> Answer<()> {
+    let mut query = diesel::delete(sessions::table.filter(sessions::user_name.eq(name.as_str()))).into_boxed();
+    if let Some(keep) = keep {
+        query = query.filter(sessions::token_hash.ne(keep.as_slice()));
+    }
+    query.execute(connection)?;
     Ok(())
 }
 

@@ -31,7 +31,11 @@ pub(crate) fn decode(text: &str) -> Result<Cursor, ApiError> {
         let (name, id) = rest.split_at_checked(length)?;
         Some(Cursor { name: String::from_utf8(name.to_vec()).ok()?, id: id.to_vec() })
     };
-    parse().ok_or_else(|| ApiError::malformed("the cursor is none that a page gave out"))
+    parse().ok_or_else(no_cursor)
+}
+
+pub(crate) fn no_cursor() -> ApiError {
+    ApiError::malformed("the cursor is none that a page gave out")
 }
 
 /// How many entries a page may have.

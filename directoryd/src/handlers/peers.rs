@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use proto::directory::{IssuedChallenge, Lease, Page, Peer, ProblemCode, RegisterPeer, registration_message};
+use proto::directory::{IssuedChallenge, Lease, Page, Peer, ProblemCode, RegisterPeer, Ticket, registration_message};
 use proto::ids::{InstanceId, PeerId};
 use rand::RngExt as _;
 
 use super::caller::Caller;
 use super::paging::{self, Cursor};
-use crate::app::{App, CHALLENGE_LIFE, now};
+use crate::app::{App, CHALLENGE_LIFE, ChallengeRefusal, now};
 use crate::db::{PeerFilter, Registered, Registration};
 use crate::error::ApiError;
 use crate::leases::LeaseHolder;
@@ -17,7 +17,10 @@ use crate::leases::LeaseHolder;
 const LONGEST_VERSION: usize = 64;
 
 pub(crate) fn challenge(app: &App, caller: &Caller) -> Result<IssuedChallenge, ApiError> {
-    let nonce = app.challenges.issue(caller.user.clone(), Instant::now()).ok_or_else(ApiError::busy)?;
+    let nonce = app.challenges.issue(caller.user.clone(), Instant::now()).map_err(|refusal| match refusal {
+        ChallengeRefusal::OfOne => ApiError::too_many_challenges(CHALLENGE_LIFE),
+        ChallengeRefusal::OfAll => ApiError::busy(),
+    })?;
     Ok(IssuedChallenge { nonce, expires_at: now() + CHALLENGE_LIFE })
 }
 
@@ -39,7 +42,10 @@ pub(crate) async fn register(
     let registration = Registration { peer_id: peer, user, key, name, address, instance, version };
     match app.liveness.register(registration).await? {
         Registered::Taken => Err(ApiError::new(ProblemCode::Conflict, "this peer id belongs to another user")),
-        registered => Ok((registered == Registered::New, lease(app))),
+        registered => {
+            let ticket = app.tickets.issue(peer, caller.user.clone());
+            Ok((registered == Registered::New, lease(app, ticket)))
+        }
     }
 }
 
@@ -65,19 +71,19 @@ pub(crate) async fn heartbeat(
     peer: PeerId,
     instance: InstanceId,
 ) -> Result<Lease, ApiError> {
-    app.liveness.beat(peer, LeaseHolder { user: caller.user, instance }).await?;
-    Ok(lease(app))
+    app.liveness.beat(peer, LeaseHolder { user: caller.user.clone(), instance }).await?;
+    Ok(lease(app, app.tickets.renew(peer, caller.user)))
 }
 
 /// The next heartbeat comes up to a tenth early, so that peers which started together do not beat together.
-fn lease(app: &App) -> Lease {
+fn lease(app: &App, ticket: Option<Ticket>) -> Lease {
     let early = rand::rng().random_range(0.9..=1.0);
     Lease {
         lease: app.terms.lease,
         next_in: app.terms.heartbeat.mul_f64(early),
-        now: now(),
-        ticket: None,
-        key_ids: Vec::new(),
+        now: app.tickets.now(),
+        ticket,
+        key_ids: app.tickets.key_ids(),
     }
 }
 
@@ -92,7 +98,9 @@ pub(crate) async fn log_out(
     if instance.is_some_and(|instance| instance != current) {
         return Err(ApiError::superseded());
     }
-    app.liveness.log_out(peer).await
+    app.liveness.log_out(peer).await?;
+    app.tickets.forget(&peer);
+    Ok(())
 }
 
 pub(crate) async fn get(app: &App, peer: PeerId) -> Result<Peer, ApiError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::directory::{Stats, Version};
+use proto::directory::{DirectoryKeys, Stats, Version};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -20,6 +20,11 @@ pub(crate) async fn ready(app: &App) -> Result<(), ApiError> {
 
 pub(crate) fn version() -> Version {
     Version { name: "directoryd".to_owned(), version: crate::VERSION.to_owned() }
+}
+
+/// What tickets of this directory are checked with.
+pub(crate) fn keys(app: &App) -> DirectoryKeys {
+    app.tickets.published()
 }
 
 pub(crate) async fn stats(app: &App) -> Result<Stats, ApiError> {

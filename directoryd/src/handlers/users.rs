@@ -1,9 +1,13 @@
-//! Accounts, managed by admins. Whoever lost the last admin makes another with `directoryd user add`.
+//! Accounts, managed by admins, but for one's own password. Whoever lost the last admin makes another with `directoryd user add`.
+
+use std::net::IpAddr;
 
 use proto::directory::{NewPassword, NewUser, Page, PatchUser, ProblemCode, User};
 use proto::ids::UserName;
 
+use super::caller::Caller;
 use super::paging::{self, Cursor};
+use super::sessions;
 use crate::app::{App, now};
 use crate::db::NewAccount;
 use crate::error::ApiError;
@@ -31,9 +35,26 @@ pub(crate) async fn patch(app: &App, name: UserName, patch: PatchUser) -> Result
     user.ok_or_else(|| missing(&name))
 }
 
-pub(crate) async fn set_password(app: &App, name: UserName, new: NewPassword) -> Result<(), ApiError> {
-    let hash = app.passwords.hash(checked(new.password)?).await?;
-    let found = app.store.set_password(name.clone(), hash, now()).await?;
+/// Admins set anybody's; everybody changes their own, knowing what it was: a stolen session is not enough for that.
+pub(crate) async fn set_password(
+    app: &App,
+    caller: &Caller,
+    name: UserName,
+    new: NewPassword,
+    address: IpAddr,
+) -> Result<(), ApiError> {
+    let password = checked(new.password)?;
+    let own = name == caller.user;
+    if own {
+        let current = new.current.ok_or_else(|| {
+            ApiError::malformed("`current` is missing: changing one's own password takes the one that it was")
+        })?;
+        let proven = sessions::prove(app, &name, current, address).await?;
+        proven.ok_or_else(|| ApiError::forbidden("`current` is not the password of this account"))?;
+    }
+    let hash = app.passwords.hash(password).await?;
+    let keep = own.then_some(caller.token_hash);
+    let found = app.store.set_password(name.clone(), hash, keep, now()).await?;
     app.sessions.clear();
     if found { Ok(()) } else { Err(missing(&name)) }
 }
@@ -41,7 +62,10 @@ pub(crate) async fn set_password(app: &App, name: UserName, new: NewPassword) ->
 pub(crate) async fn remove(app: &App, name: UserName) -> Result<(), ApiError> {
     let peers = app.store.remove_user(name.clone(), now()).await?;
     app.sessions.clear();
-    peers.ok_or_else(|| missing(&name))?.iter().for_each(|peer| app.liveness.forget(peer));
+    for peer in peers.ok_or_else(|| missing(&name))? {
+        app.liveness.forget(&peer);
+        app.tickets.forget(&peer);
+    }
     Ok(())
 }
 

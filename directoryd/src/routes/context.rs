@@ -1,6 +1,7 @@
 //! A request, as the functions behind the paths take it: who asks, and with what body, on demand.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use proto::directory::ProblemCode;
 use serde::de::DeserializeOwned;
+use transport::RemoteAddress;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -37,6 +39,8 @@ pub(super) struct Context {
     pub(super) method: Method,
     pub(super) request_id: RequestId,
     pub(super) query: String,
+    /// Where the request came from.
+    pub(super) address: IpAddr,
     headers: HeaderMap,
     body: Body,
 }
@@ -101,18 +105,27 @@ pub(super) fn of(app: &Arc<App>) -> impl Filter<Extract = (Context,), Error = Re
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::method()
         .and(warp::ext::optional::<RequestId>())
+        .and(warp::ext::optional::<RemoteAddress>())
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .map(move |method: Method, request_id: Option<RequestId>, query, headers, body| Context {
-            app: Arc::clone(&app),
-            // hyper leaves out the body of an answer to HEAD.
-            method: if method == Method::HEAD { Method::GET } else { method },
-            request_id: request_id.unwrap_or_default(),
-            query,
-            headers,
-            body: bytes_of(body),
-        })
+        .map(
+            move |method: Method,
+                  request_id: Option<RequestId>,
+                  remote: Option<RemoteAddress>,
+                  query,
+                  headers,
+                  body| Context {
+                app: Arc::clone(&app),
+                // hyper leaves out the body of an answer to HEAD.
+                method: if method == Method::HEAD { Method::GET } else { method },
+                request_id: request_id.unwrap_or_default(),
+                query,
+                address: remote.map_or(Ipv4Addr::UNSPECIFIED.into(), |remote| remote.0.ip()),
+                headers,
+                body: bytes_of(body),
+            },
+        )
 }
 
 fn bytes_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static) -> Body {

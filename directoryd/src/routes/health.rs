@@ -21,9 +21,11 @@ pub(super) fn routes(app: &Arc<App>) -> Routes {
     live.or(ready).unify().or(version).unify().or(summary).unify().boxed()
 }
 
-/// `/stats` below the version.
-pub(super) fn stats(app: &Arc<App>) -> Routes {
-    warp::path!("stats").and(context::of(app)).then(|cx| reply::run(cx, numbers)).boxed()
+/// Those below the version: `/stats` and `/keys`.
+pub(super) fn versioned(app: &Arc<App>) -> Routes {
+    let keys = warp::path!("keys").and(context::of(app)).then(|cx| reply::run(cx, keys));
+    let stats = warp::path!("stats").and(context::of(app)).then(|cx| reply::run(cx, numbers));
+    keys.or(stats).unify().boxed()
 }
 
 async fn live(cx: &mut Context) -> Outcome {
@@ -48,6 +50,12 @@ async fn summary(cx: &mut Context) -> Outcome {
     Ok(reply::text(format!(
         "Enjambre directory {version}\n\nThe interface is under /api/v1. Start a peer with: peerd --directory URL\n"
     )))
+}
+
+/// Public keys: whoever checks a ticket may read them.
+async fn keys(cx: &mut Context) -> Outcome {
+    must_get(cx)?;
+    reply::ok(&status::keys(&cx.app))
 }
 
 async fn numbers(cx: &mut Context) -> Outcome {

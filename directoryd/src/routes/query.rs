@@ -86,6 +86,22 @@ impl FilesOfPeer {
     }
 }
 
+/// `GET /sessions`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sessions {
+    /// Somebody else's, for admins.
+    pub(super) user: Option<UserName>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Sessions {
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, usize), ApiError> {
+        Ok((cursor(self.cursor.as_ref())?, paging::page_limit(self.limit)?))
+    }
+}
+
 /// `GET /users`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

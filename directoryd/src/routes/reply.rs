@@ -1,5 +1,7 @@
 //! Answers: a body or a problem, as JSON.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use proto::directory::ProblemCode;
@@ -57,7 +59,7 @@ fn problem(request_id: &RequestId, error: &ApiError) -> Response {
     let mut response = response(status, "application/problem+json", body);
     let headers = response.headers_mut();
     if let Some(wait) = error.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     if let Some(allow) = error.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -66,6 +68,11 @@ fn problem(request_id: &RequestId, error: &ApiError) -> Response {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// Rounded up: who comes back then must not be early.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 fn response(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use proto::directory::LoginRequest;
+use proto::directory::{LoginRequest, SessionId};
 use warp::Filter;
 
-use super::Routes;
 use super::context::{self, Context, SMALL};
 use super::reply::{self, Outcome};
+use super::{Routes, query};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::sessions;
@@ -16,7 +16,10 @@ use crate::handlers::sessions;
 pub(super) fn routes(app: &Arc<App>) -> Routes {
     let current = warp::path!("sessions" / "current").and(context::of(app)).then(|cx| reply::run(cx, current_session));
     let all = warp::path!("sessions").and(context::of(app)).then(|cx| reply::run(cx, all_sessions));
-    current.or(all).unify().boxed()
+    let one = warp::path!("sessions" / SessionId)
+        .and(context::of(app))
+        .then(|id, cx| reply::run(cx, async move |cx| one_session(id, cx).await));
+    current.or(all).unify().or(one).unify().boxed()
 }
 
 async fn current_session(cx: &mut Context) -> Outcome {
@@ -31,10 +34,29 @@ async fn current_session(cx: &mut Context) -> Outcome {
     }
 }
 
-async fn all_sessions(cx: &mut Context) -> Outcome {
-    if cx.method != Method::POST {
-        return Err(ApiError::method_not_allowed("POST"));
+async fn one_session(id: SessionId, cx: &mut Context) -> Outcome {
+    if cx.method != Method::DELETE {
+        return Err(ApiError::method_not_allowed("DELETE"));
     }
-    let request: LoginRequest = cx.json(SMALL).await?;
-    reply::json(StatusCode::CREATED, &sessions::log_in(&cx.app, request).await?)
+    let caller = cx.caller().await?;
+    sessions::revoke(&cx.app, &caller, id).await?;
+    Ok(reply::done())
+}
+
+async fn all_sessions(cx: &mut Context) -> Outcome {
+    match cx.method {
+        Method::GET => {
+            let caller = cx.caller().await?;
+            let query: query::Sessions = query::parse(&cx.query)?;
+            let (cursor, limit) = query.page()?;
+            let user = query.user.unwrap_or_else(|| caller.user.clone());
+            caller.must_be_admin_or(&user)?;
+            reply::ok(&sessions::list(&cx.app, &caller, user, cursor, limit).await?)
+        }
+        Method::POST => {
+            let request: LoginRequest = cx.json(SMALL).await?;
+            reply::json(StatusCode::CREATED, &sessions::log_in(&cx.app, request, cx.address).await?)
+        }
+        _ => Err(ApiError::method_not_allowed("GET, POST")),
+    }
 }

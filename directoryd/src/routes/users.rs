@@ -30,9 +30,10 @@ async fn password(user: UserName, cx: &mut Context) -> Outcome {
     if cx.method != Method::PUT {
         return Err(ApiError::method_not_allowed("PUT"));
     }
-    cx.caller().await?.must_be_admin()?;
+    let caller = cx.caller().await?;
+    caller.must_be_admin_or(&user)?;
     let request: NewPassword = cx.json(SMALL).await?;
-    users::set_password(&cx.app, user, request).await?;
+    users::set_password(&cx.app, &caller, user, request, cx.address).await?;
     Ok(reply::done())
 }
 

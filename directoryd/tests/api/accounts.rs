@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use proto::directory::{CurrentSession, Page, ProblemCode, Role, User as Account};
+use proto::directory::{CurrentSession, ListedSession, Page, ProblemCode, Role, SessionId, User as Account};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Directory, PASSWORD, code, eventually, problem, take};
+use crate::support::{Directory, PASSWORD, User, code, eventually, problem, take};
 
 #[tokio::test]
 async fn a_session_lasts_until_its_logout() {
@@ -97,7 +97,8 @@ async fn others_do_not() {
         (Method::GET, "/users/nobody"),
         (Method::PATCH, "/users/ana"),
         (Method::DELETE, "/users/bob"),
-        (Method::PUT, "/users/ana/password"),
+        (Method::PUT, "/users/bob/password"),
+        (Method::GET, "/sessions?user=bob"),
     ] {
         let refused = ana.send(method.clone(), path, &json!({"role": "admin"})).await;
         assert_eq!(code(refused).await, ProblemCode::Forbidden, "{method} {path}");
@@ -139,4 +140,59 @@ async fn a_change_from_outside_is_noticed() {
 async fn disable(directory: &Directory, name: &str) {
     let patch = proto::directory::PatchUser { disabled: Some(true), role: None };
     directory.store.patch_user(name.parse().unwrap(), patch, proto::Timestamp::now()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn everybody_changes_their_own_password_knowing_the_old_one() {
+    let directory = Directory::start().await;
+    let (ana, other) = (directory.user("ana").await, directory.api.session("ana").await);
+    let change = async |body: Value| ana.send(Method::PUT, "/users/ana/password", &body).await;
+    assert_eq!(code(change(json!({"password": "new"})).await).await, ProblemCode::Malformed);
+    let wrong = change(json!({"password": "new", "current": "wrong"})).await;
+    assert_eq!(code(wrong).await, ProblemCode::Forbidden);
+    let changed = change(json!({"password": "new", "current": PASSWORD})).await;
+    assert_eq!(changed.status(), StatusCode::NO_CONTENT);
+    let _: CurrentSession = ana.get("/sessions/current").await;
+    let ended = other.request(Method::GET, "/sessions/current").send().await.unwrap();
+    assert_eq!(code(ended).await, ProblemCode::Unauthenticated, "every session but the one that asked ends");
+    assert_eq!(code(directory.api.log_in("ana", PASSWORD).await).await, ProblemCode::BadCredentials);
+    assert_eq!(directory.api.log_in("ana", "new").await.status(), StatusCode::CREATED);
+    // An admin is nobody special when it comes to the own one.
+    let admin = directory.admin().await;
+    let own = admin.send(Method::PUT, "/users/root/password", &json!({"password": "new"})).await;
+    assert_eq!(code(own).await, ProblemCode::Malformed);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_revoked() {
+    let directory = Directory::start().await;
+    let admin = directory.admin().await;
+    let (first, bob) = (directory.user("ana").await, directory.user("bob").await);
+    let second = directory.api.from([127, 0, 0, 2]).session("ana").await;
+    let mine: Page<ListedSession> = second.get("/sessions").await;
+    let [new, old] = &mine.items[..] else { panic!("{mine:?}") };
+    assert_eq!((new.current, old.current, new.user.as_str()), (true, false, "ana"));
+    assert_eq!(new.address, Some([127, 0, 0, 2].into()));
+    assert!(new.created_at >= old.created_at && new.expires_at > new.created_at);
+    for user in [&first, &second] {
+        assert!(!serde_json::to_string(&mine).unwrap().contains(&user.token));
+    }
+    let page: Page<ListedSession> = second.get("/sessions?limit=1").await;
+    let rest: Page<ListedSession> = second.get(&format!("/sessions?limit=1&cursor={}", page.next.unwrap())).await;
+    assert_eq!((&page.items[0], &rest.items[..], rest.next), (new, &mine.items[1..], None));
+
+    let revoke = async |user: &User, id: SessionId| {
+        user.request(Method::DELETE, &format!("/sessions/{id}")).send().await.unwrap()
+    };
+    assert_eq!(code(revoke(&bob, old.id).await).await, ProblemCode::NotFound, "others' look like none");
+    assert_eq!(revoke(&second, old.id).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(code(revoke(&second, old.id).await).await, ProblemCode::NotFound);
+    let ended = first.request(Method::GET, "/sessions/current").send().await.unwrap();
+    assert_eq!(code(ended).await, ProblemCode::Unauthenticated);
+
+    let seen: Page<ListedSession> = admin.get("/sessions?user=ana").await;
+    assert_eq!(seen.items.iter().map(|session| (session.id, session.current)).collect::<Vec<_>>(), [(new.id, false)]);
+    assert_eq!(revoke(&admin, new.id).await.status(), StatusCode::NO_CONTENT);
+    let ended = second.request(Method::GET, "/sessions/current").send().await.unwrap();
+    assert_eq!(code(ended).await, ProblemCode::Unauthenticated);
 }

@@ -9,6 +9,7 @@ use proto::Timestamp;
 use proto::directory::{FileEntry, Page, Role};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::storage::count;
 use crate::support::{Api, PASSWORD, PATIENCE, TestPeer, file, secret};
@@ -18,22 +19,32 @@ pub(crate) struct Process {
     child: Child,
     pub(crate) address: String,
     pub(crate) api: Api,
+    said: JoinHandle<String>,
 }
 
 impl Process {
     pub(crate) async fn start(state: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_directoryd"))
-            .args(["--listen", "127.0.0.1:0", "--log-format", "json", "--state-dir"])
-            .arg(state)
-            .env_clear()
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        Self::start_with(state, &[]).await
+    }
+
+    pub(crate) async fn start_with(state: &Path, settings: &[&str]) -> Self {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_directoryd"));
+        if !settings.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.arg("--state-dir").arg(state).args(settings);
+        Self::spawn(command).await
+    }
+
+    pub(crate) async fn spawn(mut command: std::process::Command) -> Self {
+        command.args(["--log-format", "json"]);
+        let mut child = Command::from(command).env_clear().stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = String::new();
         let address = tokio::time::timeout(PATIENCE, async {
             loop {
                 let line = lines.next_line().await.unwrap().expect("it says where it serves");
+                said.push_str(&line);
                 let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
                 if let Some(address) = line["fields"]["address"].as_str() {
                     return address.to_owned();
@@ -43,8 +54,14 @@ impl Process {
         .await
         .unwrap();
         // Whoever does not read on would block it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, api: Api::at(&address), address }
+        let said = tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                said.push_str(&line);
+                said.push('\n');
+            }
+            said
+        });
+        Self { child, api: Api::at(&address), address, said }
     }
 
     async fn kill(mut self) {
@@ -52,10 +69,20 @@ impl Process {
     }
 
     /// SIGTERM; the exit code.
-    pub(crate) async fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())).unwrap();
+    pub(crate) async fn terminate(self) -> Option<i32> {
+        self.last_words().await.0
+    }
+
+    /// SIGTERM; the exit code, and all that it ever said.
+    pub(crate) async fn last_words(mut self) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_raw(self.id().cast_signed()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.unwrap().unwrap().code()
+        let code = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.unwrap().unwrap().code();
+        (code, self.said.await.unwrap())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
     }
 }
 
@@ -116,7 +143,7 @@ async fn all_names(peer: &TestPeer) -> std::collections::HashSet<String> {
     names
 }
 
-async fn add_ana(state: &Path) {
+pub(crate) async fn add_ana(state: &Path) {
     let store = directoryd::Store::open(&state.join("directory.db")).unwrap();
     let password_hash = directoryd::hash_password(&secret(PASSWORD)).unwrap();
     let account = NewAccount { name: "ana".parse().unwrap(), password_hash, role: Role::User };

@@ -15,6 +15,8 @@ async fn strangers_are_refused_everywhere() {
     for (method, path) in [
         (Method::GET, "/sessions/current".to_owned()),
         (Method::DELETE, "/sessions/current".to_owned()),
+        (Method::GET, "/sessions".to_owned()),
+        (Method::DELETE, format!("/sessions/{}", "0".repeat(32))),
         (Method::GET, "/users".to_owned()),
         (Method::POST, "/users".to_owned()),
         (Method::GET, "/users/ana".to_owned()),
@@ -102,7 +104,7 @@ async fn paths_and_methods_have_their_own_refusals() {
     }
     for (method, path, allow) in [
         (Method::DELETE, "/files", "GET"),
-        (Method::PUT, "/sessions", "POST"),
+        (Method::PUT, "/sessions", "GET, POST"),
         (Method::POST, "//healthz", "GET"),
         (Method::POST, "/users/ana", "GET, PATCH, DELETE"),
     ] {

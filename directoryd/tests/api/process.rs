@@ -12,7 +12,7 @@ use crate::crash::Process;
 use crate::support::{PASSWORD, code};
 
 /// Runs it to its end with something on standard input.
-fn directoryd(state: &Path, words: &[&str], input: &str) -> Output {
+pub(crate) fn directoryd(state: &Path, words: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_directoryd"))
         .args(words)
         .arg("--state-dir")
@@ -29,7 +29,7 @@ fn directoryd(state: &Path, words: &[&str], input: &str) -> Output {
 }
 
 /// What it said when it failed: one line, with this exit code.
-fn failure(output: &Output, exit: i32) -> String {
+pub(crate) fn failure(output: &Output, exit: i32) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(exit), "{said}");
     said

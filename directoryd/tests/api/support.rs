@@ -1,5 +1,6 @@
 //! A directory of one's own, and peers to talk to it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -12,13 +13,13 @@ use proto::directory::{
 };
 use proto::ids::{ByteCount, FileId, InstanceId, PeerId};
 use proto::secret::Secret;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use transport::Identity;
+use transport::{Identity, Limits};
 
 /// Longest that any state may take to come about.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,10 +53,19 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn at(address: &str) -> Self {
+        Self::with(format!("http://{address}"), |client| client)
+    }
+
+    pub(crate) fn with(base: String, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         // reqwest wants a provider even where there is no TLS; the second test to come here finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { base: format!("http://{address}"), http }
+        let http = change(Client::builder().timeout(PATIENCE)).build().unwrap();
+        Self { base, http }
+    }
+
+    /// The same directory, as seen from another address of this machine.
+    pub(crate) fn from(&self, address: [u8; 4]) -> Self {
+        Self::with(self.base.clone(), |client| client.local_address(IpAddr::from(address)))
     }
 
     /// A request to a path under the version, or to a whole path where it begins with `//`.
@@ -244,20 +254,28 @@ impl Directory {
     }
 
     pub(crate) async fn with_lease(lease: Duration) -> Self {
-        Self::over(tempfile::tempdir().unwrap(), lease).await
+        Self::configured(|config| (config.lease, config.heartbeat) = (lease, lease / 3)).await
     }
 
-    async fn over(folder: TempDir, lease: Duration) -> Self {
-        let config = Config {
+    pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             database: folder.path().join("directory.db"),
-            lease,
-            heartbeat: lease / 3,
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
             session: Duration::from_hours(1),
+            ticket: Duration::from_mins(10),
             tls: None,
+            limits: Limits::default(),
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
         };
+        change(&mut config);
+        Self::over(folder, config).await
+    }
+
+    async fn over(folder: TempDir, config: Config) -> Self {
         let server = Server::bind(config.clone()).await.unwrap();
         let (api, store) = (Api::at(&server.address().to_string()), server.store());
         let stop = CancellationToken::new();
@@ -269,7 +287,7 @@ impl Directory {
     pub(crate) async fn restart(self) -> Self {
         self.stop.cancel();
         self.serving.await.unwrap();
-        Self::over(self.folder, self.config.lease).await
+        Self::over(self.folder, self.config).await
     }
 
     pub(crate) fn database(&self) -> PathBuf {

@@ -20,6 +20,7 @@ pub(crate) struct Cancel {
 impl Cancel {
     pub(super) async fn run(self, cx: &Context<'_>) -> Outcome {
         let transfer = cx.ask(control::Cancel { transfer_id: self.id }).await?;
+        cx.session.has_read(transfer.transfer_id);
         let sentence = format!("{} {}: {}", transfer.state, transfer.transfer_id, safe(transfer.name.as_str()));
         Ok(cx.out.result(&TransferRow(transfer), || sentence)?)
     }

@@ -15,6 +15,7 @@ mod ended;
 mod running;
 
 use ended::StartedRecord;
+pub(crate) use ended::{how_it_ended, how_it_failed};
 
 /// How many transfers are followed at once; the daemon fetches all of them meanwhile.
 const FOLLOWED: usize = 16;
@@ -87,7 +88,13 @@ impl Download {
         {
             return Ok(transfer);
         }
-        let question = control::Download { file: file.to_owned(), output, from: self.from.clone(), force: self.force };
+        let question = control::Download {
+            file: file.to_owned(),
+            output,
+            from: self.from.clone(),
+            via: cx.session.via(),
+            force: self.force,
+        };
         cx.ask(question).await
     }
 }
@@ -98,6 +105,9 @@ async fn follow(cx: &Context<'_>, started: &[Started], failures: &mut Vec<Failur
     let waits = stream::iter(started).map(|transfer| wait(cx, &bars, transfer)).buffer_unordered(FOLLOWED);
     futures_util::pin_mut!(waits);
     while let Some(ended) = waits.next().await {
+        if let Ok(transfer) = &ended {
+            cx.session.has_read(transfer.transfer_id);
+        }
         match ended.and_then(ended::verdict) {
             Ok(transfer) => bars.aside(|| ended::show(cx, &transfer))?,
             Err(failure) if failure.code == FailureCode::DaemonUnreachable => return Err(failure.into()),

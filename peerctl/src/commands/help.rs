@@ -10,13 +10,14 @@ use crate::runner::Context;
 /// Show examples and commands, or one command or topic in detail
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// A command, or one of: names, output, exit-codes
+    /// A command, or one of: names, output, json, exit-codes
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
 }
 
 /// What is worth knowing beside the commands.
-pub(crate) const TOPICS: [(&str, &str); 3] = [("names", NAMES), ("output", OUTPUT), ("exit-codes", EXIT_CODES)];
+pub(crate) const TOPICS: [(&str, &str); 4] =
+    [("names", NAMES), ("output", OUTPUT), ("json", JSON), ("exit-codes", EXIT_CODES)];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,9 @@ Examples:
   peerctl list-files ubuntu        find it from anywhere
   peerctl download ubuntu.iso      fetch it, every piece checked
   peerctl status                   how things are, and what to do next
+  peerctl doctor                   what is wrong, and what to do about it
   peerctl                          the same words, in a session
+  peerctl menu                     the same by bare digits
 
 ";
 
@@ -48,6 +51,33 @@ Data goes to standard output; messages, prompts and progress go to standard erro
   --json      one object, one a line for commands with several results; every object has \"v\":1; an error is an object on
               standard error
   -q          ids only
+";
+
+const JSON: &str = "\
+Every object has \"v\":1 first. Sizes are bytes, rates bytes per second, times RFC 3339 in UTC. Keys may be added; none is
+renamed or dropped without a new version. A key that has nothing to say is null or missing.
+
+  login, whoami   user, role, expires_at, peer_id, peer
+  logout          (nothing but v)
+  status          peer_id, name, user, directory {url, state, since, problem}, address, shares, transfers, version,
+                  started_at, download_dir, actors [{name, restarts}]
+  list-peers      items [{peer_id, name, user, address, state, files, last_seen}], next
+  show-peer       an item of list-peers, and key, version
+  list-files      items [{file_id, name, size, holders, holders_up, simulated, url}], next
+  show-file       an item of list-files, and names, holders_list [{peer, state, peer_id, user, address, holding}]
+  upload          file_id, name, size, simulated                                                  a line per file
+  unshare         file_id, name                                                                   a line per file
+  download        transfer_id, file_id, name, path, bytes, seconds, verified, simulated,
+                  sources [{peer, bytes}]                                                         a line per file
+  … --detach      transfer_id, file_id, name, size, path, joined                                  a line per file
+  transfers       items [{transfer_id, file_id, name, size, path, state, reason, failure, bytes, rate, seconds, verified,
+                  simulated, sources [{peer, peer_id, bytes, banned}]}], next
+  cancel          an item of transfers
+  verify          file_id, name, path, size, verified
+  doctor          verdict, checks [{name, verdict, message, fix}]       verdict: ok, warn or fail
+  connect         peer_id, peer                                         null at the directory
+  version         peerctl, peerd, directoryd
+  errors          error {code, message, hint, candidates}               on standard error
 ";
 
 const EXIT_CODES: &str = "\

@@ -6,7 +6,7 @@ use proto::directory::FileEntry;
 use serde::Serialize;
 
 use super::paging;
-use crate::error::Outcome;
+use crate::error::{Outcome, usage};
 use crate::render::{Column, Paint, Record, Row, TableCell, opt};
 use crate::runner::Context;
 
@@ -15,7 +15,9 @@ use crate::runner::Context;
 #[command(before_help = "Examples:
   peerctl list-files                 everything
   peerctl list-files ubuntu          names with `ubuntu` in them
-  peerctl list-files --peer 2        what peer 2 holds
+  peerctl list-files --peer 2        what peer 2 holds, as the directory knows
+  peerctl list-files --via 2         everything, as peer 2 sees it
+  peerctl list-files --via 2 --own   what peer 2 itself says that it shares
   peerctl list-files --mine -q       ids of what this peer shares\n")]
 pub(crate) struct ListFiles {
     /// Part of the name, in either case
@@ -23,6 +25,12 @@ pub(crate) struct ListFiles {
     /// Only what this peer holds
     #[arg(long, value_name = "PEER", conflicts_with = "mine")]
     peer: Option<String>,
+    /// Everything as this peer sees it, asked of the peer itself
+    #[arg(long, value_name = "PEER", conflicts_with_all = ["mine", "peer"])]
+    via: Option<String>,
+    /// With --via, or connected to a peer: only what that peer itself shares
+    #[arg(long, conflicts_with_all = ["mine", "peer"])]
+    own: bool,
     /// Only what this peer itself shares
     #[arg(long)]
     mine: bool,
@@ -33,15 +41,25 @@ pub(crate) struct ListFiles {
 
 impl ListFiles {
     pub(super) async fn run(self, cx: &Context<'_>) -> Outcome {
+        // A peer that is named, or our own shares, are asked of the directory whatever the session is connected to.
+        let elsewhere = self.peer.is_some() || self.mine;
+        let via = self.via.clone().or_else(|| cx.session.via().filter(|_| !elsewhere));
+        if self.own && via.is_none() {
+            return Err(usage("--own goes with a peer").hint("name it: `list-files --own --via PEER`").into());
+        }
         let question = |cursor, limit| control::ListFiles {
             pattern: self.pattern.clone(),
             peer: self.peer.clone(),
             mine: self.mine,
+            via: via.clone(),
+            own: self.own,
             cursor,
             limit: Some(limit),
         };
         let nothing = if self.pattern.is_some() {
             "no name matches"
+        } else if via.is_some() {
+            "that peer knows of no file"
         } else {
             "nothing is shared here yet; `peerctl upload PATH` shares a file"
         };

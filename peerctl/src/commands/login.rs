@@ -15,6 +15,8 @@ use crate::runner::{Context, Origin};
 
 mod prompt;
 
+pub(crate) use prompt::line as ask_line;
+
 /// Log in at the directory; the daemon remembers it
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:

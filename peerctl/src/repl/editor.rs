@@ -11,13 +11,13 @@ use rustyline::config::{Behavior, BellStyle, CompletionType, Config};
 use rustyline::error::ReadlineError;
 use rustyline::hint::HistoryHinter;
 use rustyline::history::FileHistory;
-use rustyline::{Helper, Highlighter, Hinter, Validator};
+use rustyline::{ExternalPrinter, Helper, Highlighter, Hinter, Validator};
 use tokio::sync::mpsc;
 
 use super::complete::{Offer, Wanted, offer};
 use super::history;
 use crate::cli;
-use crate::render::safe;
+use crate::render::{safe, stderr};
 
 /// How long a completion waits for names. Longer than the daemon is given, so that its answer is not lost by a hair.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -38,6 +38,7 @@ pub(super) enum Event {
 pub(super) struct Editor {
     prompts: mpsc::Sender<String>,
     events: mpsc::Receiver<Event>,
+    printer: Option<Box<dyn ExternalPrinter + Send>>,
 }
 
 impl Editor {
@@ -49,13 +50,25 @@ impl Editor {
             Failure::new(FailureCode::Io, format!("the terminal cannot be used: {error}"))
                 .hint("run one command: `peerctl -c LINE`, or a script: `peerctl < FILE`")
         })?;
+        // Where standard output is no terminal there is nothing to print above.
+        let printer = lines.editor.create_external_printer().ok();
+        let printer = printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>);
         std::thread::spawn(move || lines.serve(asked));
-        Ok(Self { prompts, events })
+        Ok(Self { prompts, events, printer })
     }
 
     /// Asks for a line. If the thread has gone, the next event says so.
     pub(super) async fn prompt(&self, prompt: String) {
         let _ = self.prompts.send(prompt).await;
+    }
+
+    /// Shows a line above the prompt, which stays with all that is typed in it.
+    pub(super) fn print_above(&mut self, line: String) {
+        match &mut self.printer {
+            // A terminal that has gone is told by the next event.
+            Some(printer) => drop(printer.print(line)),
+            None => stderr(&line),
+        }
     }
 
     /// What comes next.

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(crate) enum Say {
     Fail(Failure),
     /// A line as it is.
     Raw(String),
+    /// Nothing, until the test says so, or has ended.
+    Until(Receiver<()>),
     /// Nothing, until the caller goes.
     Stall,
     /// The connection is closed.
@@ -120,6 +123,10 @@ fn serve(mut connection: UnixStream, inner: &Inner) {
                 Say::Done(answer) => serde_json::to_string(&Response::done(frame.id, &answer)).unwrap(),
                 Say::Fail(failure) => serde_json::to_string(&Response::failed(Some(frame.id), failure)).unwrap(),
                 Say::Raw(line) => line,
+                Say::Until(go) => {
+                    let _ = go.recv();
+                    continue;
+                }
                 Say::Stall => break,
                 Say::Close => return connection.shutdown(std::net::Shutdown::Both).unwrap_or(()),
             };

@@ -25,7 +25,9 @@ fn json_has_the_promised_keys_in_their_order() {
         (&["unshare", "x"], vec!["v", "file_id", "name"]),
         (&["whoami"], vec!["v", "user", "role", "expires_at", "peer_id", "peer"]),
         (&["logout"], vec!["v"]),
-        (&["version"], vec!["v", "peerctl", "peerd"]),
+        (&["version"], vec!["v", "peerctl", "peerd", "directoryd"]),
+        (&["doctor"], vec!["v", "verdict", "checks"]),
+        (&["verify", "x"], vec!["v", "file_id", "name", "path", "size", "verified"]),
         (&["show-peer", "1"], [&["v"][..], &peer, &["key", "version"]].concat()),
         (&["show-file", "x"], [&["v"][..], &file, &["names", "holders_list"]].concat()),
         (
@@ -139,7 +141,7 @@ fn passwords_come_from_files_or_standard_input() {
 fn a_version_without_a_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let written = Ran::of(crate::daemon::peerctl(folder.path()).arg("version")).good();
-    assert!(written.contains("peerd    no daemon: "), "{written}");
+    assert!(written.contains("peerd       no daemon: "), "{written}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use proto::Timestamp;
 use proto::control::{
-    ActorStatus, DirectoryState, DirectoryStatus, FileShown, Identity, Request, Source, Started, Status, Transfer,
-    TransferState, Uploaded,
+    ActorStatus, Check, DirectoryState, DirectoryStatus, FileShown, Identity, News, Progress, Request, Source, Started,
+    Status, Transfer, TransferState, Uploaded,
 };
 use proto::directory::{FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
 use proto::ids::{ByteCount, FileId, PeerId, PublicKey, TransferId};
@@ -156,6 +156,20 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
         Request::GetStatus(_) => done(&status()),
         Request::Login(_) | Request::WhoAmI(_) => done(&identity()),
         Request::Logout(_) | Request::Crash(_) => done(&proto::control::Done {}),
+        Request::Verify(verify) => {
+            let Uploaded { file_id, name, size, .. } = uploaded(&verify.file);
+            done(&proto::control::Verified { file_id, path: format!("/srv/{name}").into(), name, size })
+        }
+        Request::Examine(_) => done(&proto::control::Examination {
+            checks: vec![
+                Check::ok("directory", "directoryd 0.1.0 at http://127.0.0.1:4001, connected"),
+                Check::warn("clock", "40 s ahead of the directory's", "set the clock"),
+            ],
+        }),
+        Request::GetVersions(_) => {
+            done(&proto::control::Versions { peerd: "0.1.0".into(), directory: Some("0.1.0".into()), problem: None })
+        }
+        Request::Subscribe(_) => vec![Say::Progress(Progress::News(News::Listening {})), Say::Stall],
         Request::ListPeers(_) => done(&page(vec![peer("peer-1", PeerState::Up), peer("peer-2", PeerState::Down)])),
         Request::ShowPeer(_) => done(&peer("peer-1", PeerState::Up)),
         Request::ListFiles(_) => done(&page(files())),

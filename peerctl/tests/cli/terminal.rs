@@ -21,13 +21,15 @@ impl Terminal {
 
     pub(crate) fn in_home(home: &Path, socket: &Path, columns: u16, args: &str) -> Self {
         let mut command = Command::new("sh");
-        // The size is set before the program starts, or its first table is laid out for another.
+        // The size is set before the program starts, or its first table is laid out for another; and after the terminal has
+        // been given its usual size from outside, which is not before a first line is sent.
         let program = env!("CARGO_BIN_EXE_peerctl");
-        command.arg("-c").arg(format!("stty cols {columns} rows 30; exec '{program}' {args}"));
+        command.arg("-c").arg(format!("read -r go; stty cols {columns} rows 30; exec '{program}' {args}"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", home).env("PEERCTL_SOCKET", socket).env("TERM", "xterm").current_dir(home);
         let mut session = Session::spawn(command).unwrap();
         session.set_expect_timeout(Some(Duration::from_secs(10)));
+        session.send_line("").unwrap();
         Self(session)
     }
 

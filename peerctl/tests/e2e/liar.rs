@@ -16,7 +16,7 @@ use proto::peer::transfer_server::{Transfer, TransferServer};
 use proto::peer::{FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, WatchPiecesRequest};
 use proto::secret::Secret;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use transport::Identity;
 
 /// How it lies.
@@ -71,7 +71,7 @@ impl Liar {
 }
 
 async fn announce(directory: &str, address: SocketAddr, identity: &Identity, name: &str, content: &[u8]) {
-    let client = Client::new(directory).unwrap();
+    let client = Client::new(directory, None).unwrap();
     let request = LoginRequest { username: "3".parse().unwrap(), password: Secret::new("3".into()) };
     let token = client.log_in(&request).await.unwrap().token;
     let nonce = client.challenge(&token).await.unwrap().nonce;
@@ -114,21 +114,21 @@ impl Transfer for Service {
         builder.update(&self.content);
         let manifest = builder.finish().unwrap();
         let mut size = self.content.len() as u64;
-        let mut hashes = manifest.hashes().to_vec();
+        let mut data = manifest.encode();
         match self.lie {
-            Lie::Manifest => hashes[3] ^= 1,
+            Lie::Manifest => data[3] ^= 1,
             Lie::Size => size += 1,
             Lie::Huge => {
                 let endless =
-                    stream::repeat_with(|| Ok(ManifestPart { size: 1 << 42, hashes: Bytes::from(vec![0; 1 << 20]) }));
+                    stream::repeat_with(|| Ok(ManifestPart { size: 1 << 42, data: Bytes::from(vec![0; 1 << 20]) }));
                 return Ok(Response::new(endless.boxed()));
             }
             _ => {}
         }
-        Ok(once(ManifestPart { size, hashes: hashes.into() }))
+        Ok(once(ManifestPart { size, data: data.into() }))
     }
 
-    async fn watch_pieces(&self, _: Request<WatchPiecesRequest>) -> Answer<PiecesUpdate> {
+    async fn watch_pieces(&self, _: Request<Streaming<WatchPiecesRequest>>) -> Answer<PiecesUpdate> {
         let all = stream::iter([Ok(PiecesUpdate { update: Some(Update::All(true)) })]);
         Ok(Response::new(all.chain(stream::pending()).boxed()))
     }

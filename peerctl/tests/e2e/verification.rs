@@ -41,6 +41,8 @@ fn an_honest_holder_beside_a_liar_is_enough() {
         let _liar = liar(&world, lie, &bytes);
         let done = two.ask(["download", "f"]);
         assert_eq!(std::fs::read(two.downloads().join("f")).unwrap(), bytes, "{lie:?}");
-        assert!(done["sources"].as_array().unwrap().iter().any(|source| source["peer"] == "1"), "{lie:?}: {done}");
+        // Who lies about the manifest alone may still give good pieces.
+        let from_one = done["sources"].as_array().unwrap().iter().any(|source| source["peer"] == "1");
+        assert!(from_one || matches!(lie, Lie::Manifest | Lie::Size | Lie::Huge), "{lie:?}: {done}");
     }
 }

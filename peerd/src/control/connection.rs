@@ -3,7 +3,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use interprocess::local_socket::tokio::Stream;
-use proto::control::{Failure, FailureCode, LONGEST_LINE, Notification, Progress, RequestFrame, Response};
+use proto::control::{Failure, FailureCode, LONGEST_LINE, News, Notification, Progress, RequestFrame, Response};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
@@ -27,6 +27,13 @@ impl Watcher {
     pub fn tell(&self, progress: Progress) {
         if let Ok(line) = serde_json::to_string(&Notification::progress(self.id, progress)) {
             let _ = self.lines.try_send(line);
+        }
+    }
+
+    /// Sends a piece of news; it waits for room, for the next one says something else.
+    pub async fn news(&self, news: News) {
+        if let Ok(line) = serde_json::to_string(&Notification::progress(self.id, Progress::News(news))) {
+            let _ = self.lines.send(line).await;
         }
     }
 }

@@ -10,13 +10,15 @@ use proto::control::{
     ActorStatus, Cancel, Crash, DirectoryState, Done, Download, Failure, FailureCode, Identity, Login, Progress,
     Request, Response, Started, Status, Transfer, Transfers, Unshare, Unshared, Upload, Uploaded, Wait,
 };
-use proto::directory::LoginRequest;
-use proto::ids::{FileId, PeerAddress, PeerId, PeerName, TransferId};
+use proto::directory::{FileEntry, LoginRequest};
+use proto::ids::{ByteCount, FileId, PeerAddress, PeerId, PeerName, TransferId};
+use proto::secret::Secret;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::Watcher;
-use super::{failures, queries};
+use super::{checkup, failures, news, queries, through};
 use crate::config::Config;
 use crate::directory::{self, Client, View, resolve};
 use crate::mailbox::{Mailbox, PROMPT};
@@ -38,6 +40,8 @@ pub struct Desk {
     pub config: Arc<Config>,
     /// This peer.
     pub peer_id: PeerId,
+    /// Proves who it is.
+    pub identity: transport::Identity,
     /// Where other peers are told to reach it.
     pub address: PeerAddress,
     /// Since when the daemon runs.
@@ -96,6 +100,10 @@ pub async fn carry_out(desk: &Desk, id: u64, request: Request, watcher: Watcher)
         Request::Wait(wait) => wrap(id, desk.wait(&wait, &watcher).await),
         Request::ListTransfers(_) => wrap(id, desk.transfers().await),
         Request::Cancel(cancel) => wrap(id, desk.cancel(&cancel, &watcher).await),
+        Request::Verify(verify) => wrap(id, checkup::verify(desk, &verify, watcher).await),
+        Request::Examine(_) => wrap(id, Ok(checkup::examine(desk).await)),
+        Request::GetVersions(_) => wrap(id, Ok(checkup::versions(desk).await)),
+        Request::Subscribe(_) => wrap(id, news::subscribe(desk, &watcher).await),
         Request::Crash(crash) => wrap(id, desk.crash(&crash)),
     }
 }
@@ -159,16 +167,7 @@ impl Desk {
         if !path.is_absolute() {
             return Err(Failure::new(FailureCode::Usage, "the path of an upload has to be absolute"));
         }
-        let (progress, mut seen) = watch::channel(Default::default());
-        let telling = tokio::spawn(async move {
-            while seen.changed().await.is_ok() {
-                let (done, total) = *seen.borrow_and_update();
-                watcher.tell(Progress::Hashing { done, total });
-                // A person sees no more than this, and the socket need not carry it.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        });
-        let telling = tokio_util::task::AbortOnDropHandle::new(telling);
+        let (progress, telling) = tell_hashing(watcher);
         let ask = |reply| shares::Msg::Share { path, name, progress: Some(progress), reply: Some(reply) };
         let shared = self.hashed(ask).await?;
         drop(telling);
@@ -213,7 +212,7 @@ impl Desk {
     }
 
     /// What a word means among this peer's own shares.
-    fn find_share(&self, word: &str) -> Result<Arc<Share>, Failure> {
+    pub(super) fn find_share(&self, word: &str) -> Result<Arc<Share>, Failure> {
         let catalog = self.catalog.borrow().clone();
         if let Some(share) = word.parse::<FileId>().ok().and_then(|id| catalog.get(id)) {
             return Ok(Arc::clone(share));
@@ -244,15 +243,14 @@ impl Desk {
 
     async fn download(&self, download: Download) -> Result<Started, Failure> {
         let token = queries::token(self)?;
-        let entry = resolve::file(&self.client, &token, &download.file).await;
-        let entry = entry.map_err(|error| failures::unresolved("file", &download.file, &error))?;
+        let (entry, held_by) = self.locate(&token, &download).await?;
         if entry.simulated {
             return Err(Failure::new(
                 FailureCode::Usage,
                 "this file is simulated: it has a name and a size, but no content",
             ));
         }
-        let mut from = Vec::new();
+        let mut from = if download.from.is_empty() { held_by } else { Vec::new() };
         for word in &download.from {
             from.push(queries::resolve_peer(self, &token, word).await?.peer_id);
         }
@@ -269,6 +267,16 @@ impl Desk {
         let begun = self.begin(wish).await?;
         let (file_id, name, size) = (entry.file_id, entry.name, entry.size);
         Ok(Started { transfer_id: begun.id, file_id, name, size, path, joined: begun.joined })
+    }
+
+    /// What file is meant; where another peer was asked, also who holds it as far as that one knows.
+    async fn locate(&self, token: &Secret, download: &Download) -> Result<(FileEntry, Vec<PeerId>), Failure> {
+        if let Some(via) = &download.via {
+            let (entry, holders) = through::discover(self, &download.file, via).await?;
+            return if holders.is_empty() { Err(failures::no_holders(via)) } else { Ok((entry, holders)) };
+        }
+        let entry = resolve::file(&self.client, token, &download.file).await;
+        Ok((entry.map_err(|error| failures::unresolved("file", &download.file, &error))?, Vec::new()))
     }
 
     /// Where a download goes: as asked for, or the download folder, which is made if need be.
@@ -314,7 +322,7 @@ impl Desk {
         Ok(self.transfers().await?.items.iter().any(same))
     }
 
-    async fn transfers(&self) -> Result<Transfers, Failure> {
+    pub(super) async fn transfers(&self) -> Result<Transfers, Failure> {
         let asked = self.mail.transfers.ask(|reply| transfers::Msg::List { reply }, PROMPT).await;
         Ok(Transfers { items: asked.map_err(failures::away)? })
     }
@@ -366,6 +374,20 @@ impl Desk {
         };
         sent.map(|()| Done {}).map_err(failures::away)
     }
+}
+
+/// Tells the caller how far a file is hashed, as often as a person looks, until both are dropped.
+pub(super) fn tell_hashing(watcher: Watcher) -> (watch::Sender<(ByteCount, ByteCount)>, AbortOnDropHandle<()>) {
+    let (progress, mut seen) = watch::channel(Default::default());
+    let telling = tokio::spawn(async move {
+        while seen.changed().await.is_ok() {
+            let (done, total) = *seen.borrow_and_update();
+            watcher.tell(Progress::Hashing { done, total });
+            // A person sees no more than this, and the socket need not carry it.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    (progress, AbortOnDropHandle::new(telling))
 }
 
 fn unknown_transfer(id: TransferId) -> Failure {

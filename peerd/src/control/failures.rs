@@ -65,6 +65,13 @@ pub(super) fn unresolved(what: &str, word: &str, error: &Unresolved) -> Failure 
     }
 }
 
+/// The peer that was asked knows the file, but nobody who has it.
+pub(super) fn no_holders(via: &str) -> Failure {
+    let via = via.escape_debug();
+    Failure::new(FailureCode::NotFound, format!("peer {via} knows nobody who holds that file"))
+        .hint("`connect directory` asks the directory instead")
+}
+
 /// A file is not shared, or not unshared.
 pub(super) fn not_shared(error: &NotShared) -> Failure {
     let text = error.to_string();

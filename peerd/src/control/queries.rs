@@ -6,7 +6,7 @@ use proto::directory::{FileEntry, Page, Peer};
 use proto::secret::Secret;
 
 use super::dispatch::Desk;
-use super::failures;
+use super::{failures, through};
 use crate::directory::client::{FileQuery, PeerQuery};
 use crate::directory::resolve;
 
@@ -41,6 +41,9 @@ pub(super) async fn resolve_peer(desk: &Desk, token: &Secret, word: &str) -> Res
 }
 
 pub(super) async fn list_files(desk: &Desk, list: ListFiles) -> Result<Page<FileEntry>, Failure> {
+    if let Some(via) = list.via.clone() {
+        return through::list_files(desk, list, &via).await;
+    }
     let token = token(desk)?;
     let query = FileQuery { q: list.pattern, cursor: list.cursor, limit: list.limit, ..FileQuery::default() };
     let holder = match &list.peer {

@@ -5,22 +5,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::Timestamp;
 use proto::control::DirectoryStatus;
 use proto::directory::{
-    FileEntry, Lease, LoginRequest, MOST_ENTRIES, PatchFiles, RegisterPeer, Role, Session as Login,
-    registration_message,
+    DirectoryKeys, FileEntry, Lease, LoginRequest, MOST_ENTRIES, PatchFiles, RegisterPeer, Role, Session as Login,
+    Ticket, registration_message,
 };
 use proto::ids::{ByteCount, InstanceId, PeerAddress, PeerId, PeerName, UserName};
 use proto::secret::Secret;
+use proto::ticket::{KeyId, Verifier};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use transport::Identity;
 
 use super::client::{Client, ClientError, FileQuery};
+use super::clock::Clock;
 use super::session::{Fact, Next, Session};
 use crate::mailbox::Reply;
 use crate::shares::{Catalog, Share};
@@ -29,6 +31,8 @@ use crate::store::source::Stamp;
 
 /// How long a parting word to the directory may take.
 const PARTING: Duration = Duration::from_secs(2);
+/// Shortest pause between two questions for the directory's keys.
+const KEYS_PAUSE: Duration = Duration::from_secs(2);
 
 /// The directory actor.
 pub struct Directory;
@@ -64,6 +68,13 @@ pub enum Msg {
         /// How.
         result: Result<Lease, ClientError>,
     },
+    /// Somebody showed a ticket that was signed with a key unknown here.
+    FetchKeys,
+    /// The directory's keys came.
+    Keys {
+        /// They.
+        result: Result<DirectoryKeys, ClientError>,
+    },
     /// An exchange of shares has ended.
     Synced {
         /// What the directory knows now.
@@ -93,13 +104,19 @@ pub struct View {
     pub lease: Option<Lease>,
     /// Version of the catalog that the directory has acknowledged.
     pub announced: u64,
+    /// The newest ticket; shown to other peers.
+    pub ticket: Option<Ticket>,
+    /// Checks the tickets of other peers; nothing before the first registration.
+    pub verifier: Option<Arc<Verifier>>,
+    /// What time it is there; as above.
+    pub clock: Option<Clock>,
 }
 
 impl View {
     /// Before anything was tried.
     pub fn initial(url: &str) -> Self {
         let status = Session::new(false, Timestamp::now()).status(url);
-        Self { status, login: None, lease: None, announced: 0 }
+        Self { status, login: None, lease: None, announced: 0, ticket: None, verifier: None, clock: None }
     }
 
     /// The token, where somebody is logged in.
@@ -154,7 +171,12 @@ pub struct State {
     acknowledged: Option<Catalog>,
     announced: u64,
     syncing: bool,
-    /// Counts retries, so that only the latest pause counts.
+    ticket: Option<Ticket>,
+    verifier: Option<Arc<Verifier>>,
+    clock: Option<Clock>,
+    /// When the keys were last asked for.
+    keys_asked: Option<Instant>,
+    /// Only the latest pause counts.
     retry: Option<AbortOnDropHandle<()>>,
     _follow: AbortOnDropHandle<()>,
 }
@@ -173,6 +195,10 @@ impl Actor for Directory {
             acknowledged: None,
             announced: 0,
             syncing: false,
+            ticket: None,
+            verifier: None,
+            clock: None,
+            keys_asked: None,
             retry: None,
             _follow: follow(&me, args.catalog.clone()),
             args,
@@ -189,6 +215,8 @@ impl Actor for Directory {
             Msg::LoggedIn { result, reply } => state.logged_in(&me, result, reply),
             Msg::Registered { result } => state.registered(&me, result),
             Msg::Beaten { result } => state.beaten(&me, result),
+            Msg::FetchKeys => state.fetch_keys(&me),
+            Msg::Keys { result } => state.keys(result),
             Msg::Synced { result } => state.synced(&me, result),
             Msg::CatalogChanged => state.sync(&me),
             Msg::Retry => state.due(&me),
@@ -311,6 +339,7 @@ impl State {
     fn forget_login(&mut self) -> Option<Arc<Login>> {
         self.acknowledged = None;
         self.announced = 0;
+        self.ticket = None;
         if let Err(error) = layout::remove(&self.args.state_dir.session()) {
             tracing::warn!(%error, "the kept session cannot be removed");
         }
@@ -329,7 +358,7 @@ impl State {
     fn registered(&mut self, me: &ActorRef<Msg>, result: Result<(Lease, Catalog), ClientError>) {
         match result {
             Ok((lease, acknowledged)) => {
-                self.lease = Some(lease);
+                self.leased(me, lease);
                 self.acknowledged = Some(acknowledged);
                 self.took(me, &Fact::Registered);
                 self.sync(me);
@@ -344,11 +373,49 @@ impl State {
         }
         match result {
             Ok(lease) => {
-                self.lease = Some(lease);
+                self.leased(me, lease);
                 self.took(me, &Fact::Answered);
                 self.sync(me);
             }
             Err(error) => self.failed(me, &error),
+        }
+    }
+
+    /// A lease brings the time, now and then a ticket, and word of the keys.
+    fn leased(&mut self, me: &ActorRef<Msg>, lease: Lease) {
+        self.clock = Some(Clock::set(lease.now));
+        if lease.ticket.is_some() {
+            self.ticket.clone_from(&lease.ticket);
+        }
+        let known = |verifier: &Arc<Verifier>| verifier.key_ids().eq(sorted(&lease.key_ids));
+        if !self.verifier.as_ref().is_some_and(known) {
+            self.fetch_keys(me);
+        }
+        self.lease = Some(lease);
+    }
+
+    /// At most every few seconds: anybody can show a ticket with an unknown key.
+    fn fetch_keys(&mut self, me: &ActorRef<Msg>) {
+        if self.keys_asked.is_some_and(|asked| asked.elapsed() < KEYS_PAUSE) {
+            return;
+        }
+        self.keys_asked = Some(Instant::now());
+        let (me, client) = (me.clone(), self.args.client.clone());
+        tokio::spawn(async move {
+            let result = client.keys().await;
+            let _ = me.cast(Msg::Keys { result });
+        });
+    }
+
+    fn keys(&mut self, result: Result<DirectoryKeys, ClientError>) {
+        match result {
+            Ok(keys) => {
+                let verifier = Verifier::new(keys.audience, keys.keys.into_iter().map(|key| key.key));
+                self.verifier = Some(Arc::new(verifier));
+                self.publish();
+            }
+            // The next heartbeat asks again.
+            Err(error) => tracing::debug!(%error, "the directory's keys could not be fetched"),
         }
     }
 
@@ -397,8 +464,15 @@ impl State {
             login: self.login.clone(),
             lease: self.lease.clone(),
             announced: self.announced,
+            ticket: self.ticket.clone(),
+            verifier: self.verifier.clone(),
+            clock: self.clock,
         });
     }
+}
+
+fn sorted(ids: &[KeyId]) -> std::collections::btree_set::IntoIter<&KeyId> {
+    ids.iter().collect::<std::collections::BTreeSet<_>>().into_iter()
 }
 
 /// Casts a message for every change of the catalog, as long as the actor lives.
@@ -436,15 +510,29 @@ async fn register(client: &Client, token: &Secret, me: &Registrant) -> Result<(L
     Ok((lease, known_shares(client, token, id).await?))
 }
 
+/// What the directory thinks that this peer has, and what it thinks that it is fetching.
 async fn known_shares(client: &Client, token: &Secret, id: PeerId) -> Result<Catalog, ClientError> {
     let mut known = Catalog::default();
-    let mut query = FileQuery { limit: Some(1000), ..FileQuery::default() };
+    for entry in listed(client, token, id, false).await? {
+        known.insert(as_share(entry));
+    }
+    for entry in listed(client, token, id, true).await? {
+        if known.get(entry.file_id).is_none() {
+            known.insert_partial(entry.file_id, entry.name, entry.size);
+        }
+    }
+    Ok(known)
+}
+
+async fn listed(client: &Client, token: &Secret, id: PeerId, partial: bool) -> Result<Vec<FileEntry>, ClientError> {
+    let mut entries = Vec::new();
+    let mut query = FileQuery { limit: Some(1000), partial: Some(partial), ..FileQuery::default() };
     loop {
         let page = client.peer_files(token, id, &query).await?;
-        page.items.into_iter().map(as_share).for_each(|share| known.insert(share));
+        entries.extend(page.items);
         query.cursor = page.next;
         if query.cursor.is_none() {
-            return Ok(known);
+            return Ok(entries);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The directory's REST interface, called. One struct, no state but the connection pool; the token is an argument.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::directory::{
-    CurrentSession, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease, LoginRequest, Page, PatchFiles,
-    PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
+    CurrentSession, DirectoryKeys, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease, LoginRequest,
+    Page, PatchFiles, PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
 };
 use proto::ids::{FileId, PeerId};
 use proto::secret::Secret;
@@ -53,6 +54,29 @@ impl ClientError {
     }
 }
 
+/// Why the directory cannot be called at all.
+#[derive(Debug, thiserror::Error)]
+pub enum BadClient {
+    /// The certificates that it is to be held to.
+    #[error("directory-ca: {path}: {why}")]
+    Certificates {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// TLS.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Tls(#[from] reqwest::Error),
+}
+
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, BadClient> {
+    let bad = |why: String| BadClient::Certificates { path: path.to_owned(), why };
+    let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| bad(error.to_string()))?;
+    if found.is_empty() { Err(bad("there is no certificate in it".into())) } else { Ok(found) }
+}
+
 /// Which files to list. Empty fields do not restrict.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct FileQuery {
@@ -64,6 +88,8 @@ pub struct FileQuery {
     pub user: Option<String>,
     /// First hex digits of the id.
     pub prefix: Option<String>,
+    /// Of one peer's files: those too that it is fetching.
+    pub partial: Option<bool>,
     /// From the page before.
     pub cursor: Option<String>,
     /// Entries of the page.
@@ -88,25 +114,42 @@ pub struct PeerQuery {
 type Answer<T> = Result<T, ClientError>;
 
 impl Client {
-    /// For the directory at that URL.
+    /// For the directory at that URL. An `https` one is held to the certificates in `ca` (PEM), to the system's without.
     ///
     /// # Errors
-    /// TLS cannot be set up.
-    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+    /// The certificates cannot be read, or TLS cannot be set up.
+    pub fn new(base: &str, ca: Option<&Path>) -> Result<Self, BadClient> {
         // One cryptography for all of TLS. Fails only where one was installed before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("peerd/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { http, base: base.to_owned() })
+            .user_agent(concat!("peerd/", env!("CARGO_PKG_VERSION")));
+        let http = match ca {
+            Some(path) => http.tls_certs_only(certificates(path)?),
+            None => http,
+        };
+        Ok(Self { http: http.build()?, base: base.to_owned() })
+    }
+
+    /// Version of the directory.
+    pub async fn version(&self) -> Answer<String> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            version: String,
+        }
+        Ok(read::<Version>(self.http.get(format!("{}/version", self.base))).await?.version)
     }
 
     /// Logs in.
     pub async fn log_in(&self, request: &LoginRequest) -> Answer<Session> {
         read(self.call(Method::POST, "sessions", None).json(request)).await
+    }
+
+    /// What tickets are checked with.
+    pub async fn keys(&self) -> Answer<DirectoryKeys> {
+        read(self.call(Method::GET, "keys", None)).await
     }
 
     /// Ends the session.

@@ -1,54 +1,54 @@
 //! The gRPC calls. Each is a few lines: find the share in the snapshot, read, hash, send.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use proto::ids::{FileId, PeerName};
-use proto::manifest::{Geometry, Manifest};
-use proto::peer::peer_server::Peer;
-use proto::peer::pieces_update::Update;
+use proto::ids::{FileId, PeerId};
+use proto::manifest::Geometry;
 use proto::peer::transfer_server::Transfer;
-use proto::peer::{
-    FetchPiecesRequest, GetManifestRequest, HelloReply, HelloRequest, ManifestPart, PiecePart, PiecesUpdate,
-    WatchPiecesRequest,
-};
+use proto::peer::{FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, WatchPiecesRequest};
+use swarm::{Bitfield, Piece};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Request, Response, Status, Streaming};
+use transport::PeerIdentity;
 
 use super::limits::{MANIFEST_PART, MOST_PIECES, PART, PARTS_AHEAD, READS};
+use super::offers::{Gains, Offer, Offers, Refused, Source};
 use crate::mailbox::Mailbox;
-use crate::shares::{self, Catalog, Share};
-use crate::store::manifests::Manifests;
+use crate::shares::{self, Catalog};
 use crate::store::source::{self, Unreadable};
+use crate::throttle::Throttle;
 
-type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Answer<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Answers other peers. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
-    name: PeerName,
     catalog: watch::Receiver<Arc<Catalog>>,
-    manifests: Arc<Manifests>,
+    offers: Offers,
     shares: Mailbox<shares::Msg>,
+    uplink: Throttle,
     reads: Arc<Semaphore>,
     /// Ends every stream when the server does.
     closing: CancellationToken,
 }
 
 impl Service {
-    /// For a peer of that name; `shares` is told of content that no longer hashes.
+    /// `shares` is told of content that no longer hashes, `uplink` sets the pace.
     pub fn new(
-        name: PeerName,
         catalog: watch::Receiver<Arc<Catalog>>,
-        manifests: Arc<Manifests>,
+        offers: Offers,
         shares: Mailbox<shares::Msg>,
+        uplink: Throttle,
     ) -> Self {
         let reads = Arc::new(Semaphore::new(READS));
-        Self { name, catalog, manifests, shares, reads, closing: CancellationToken::new() }
+        Self { catalog, offers, shares, uplink, reads, closing: CancellationToken::new() }
     }
 
     /// The same, with streams that end when this is cancelled.
@@ -57,22 +57,23 @@ impl Service {
         Self { closing, ..self }
     }
 
-    fn find(&self, file_id: &[u8]) -> Result<Arc<Share>, Status> {
-        let bytes = file_id.try_into().map_err(|_| Status::invalid_argument("a file id is 32 bytes"))?;
-        let found = self.catalog.borrow().get(FileId::from_bytes(bytes)).cloned();
-        found.ok_or_else(|| Status::not_found("this peer does not hold that file"))
+    /// The offer of a file.
+    async fn open(&self, file_id: &[u8]) -> Result<Arc<Offer>, Status> {
+        let id = self.find(file_id)?;
+        let offers = self.offers.clone();
+        blocking(move || offers.open(id)).await?.ok_or_else(|| self.without_manifest(id))
     }
 
-    /// A share and its piece hashes.
-    async fn open(&self, file_id: &[u8]) -> Result<(Arc<Share>, Arc<Manifest>), Status> {
-        let share = self.find(file_id)?;
-        let (manifests, id, size) = (Arc::clone(&self.manifests), share.file_id, share.size());
-        let manifest = blocking(move || manifests.load(id, size)).await?;
-        let Some(manifest) = manifest else {
-            self.suspect(id);
-            return Err(Status::unavailable("the piece hashes are being computed again; try later"));
-        };
-        Ok((share, manifest))
+    fn find(&self, file_id: &[u8]) -> Result<FileId, Status> {
+        let bytes = file_id.try_into().map_err(|_| Status::invalid_argument("a file id is 32 bytes"))?;
+        let id = FileId::from_bytes(bytes);
+        if self.offers.has(id) { Ok(id) } else { Err(Status::not_found("this peer does not hold that file")) }
+    }
+
+    /// Its manifest is gone or damaged: the file is hashed again.
+    fn without_manifest(&self, id: FileId) -> Status {
+        self.suspect(id);
+        Status::unavailable("the piece hashes are being computed again; try later")
     }
 
     fn suspect(&self, file_id: FileId) {
@@ -80,42 +81,51 @@ impl Service {
         let _ = self.shares.cast(shares::Msg::Suspect { file_id });
     }
 
-    /// Reads, hashes and sends pieces until they are through or nobody listens.
-    async fn send_pieces(self, share: Arc<Share>, manifest: Arc<Manifest>, pieces: std::ops::Range<u32>, out: Parts) {
+    /// Sends pieces, each when its turn has come, until they are through or nobody listens.
+    async fn send_pieces(self, offer: Arc<Offer>, to: PeerId, pieces: Range<u32>, out: Parts) {
         for piece in pieces {
-            let mut bytes = match self.read_piece(&share, &manifest, piece).await {
-                Ok(Ok(bytes)) => bytes,
-                Ok(Err(error)) => {
-                    tracing::debug!(file_id = %share.file_id, piece, %error, "a piece cannot be handed out");
-                    self.suspect(share.file_id);
-                    let gone = Status::failed_precondition("this peer no longer has that piece");
-                    let _ = out.send(Err(gone)).await;
-                    return;
-                }
-                Err(status) => return drop(out.send(Err(status)).await),
+            let sent = tokio::select! {
+                sent = self.send_piece(&offer, to, piece, &out) => sent,
+                () = out.closed() => return,
             };
-            while !bytes.is_empty() {
-                let data = bytes.split_to(bytes.len().min(PART));
-                if out.send(Ok(PiecePart { data })).await.is_err() {
-                    return;
-                }
+            if let Err(status) = sent {
+                let _ = out.send(Err(status)).await;
+                return;
             }
         }
     }
 
+    async fn send_piece(&self, offer: &Arc<Offer>, to: PeerId, piece: u32, out: &Parts) -> Result<(), Status> {
+        let asked = offer.ask(to, Piece(piece)).map_err(refusal)?;
+        let grant = asked.granted().await.map_err(refusal)?;
+        let mut bytes = self.read_piece(offer, piece).await?.map_err(|error| {
+            let id = offer.manifest().id();
+            tracing::debug!(file_id = %id, piece, %error, "a piece cannot be handed out");
+            self.suspect(id);
+            Status::failed_precondition("this peer no longer has that piece")
+        })?;
+        while !bytes.is_empty() {
+            let data = bytes.split_to(bytes.len().min(PART));
+            self.uplink.pass(data.len()).await;
+            if out.send(Ok(PiecePart { data })).await.is_err() {
+                return Ok(());
+            }
+        }
+        grant.sent();
+        Ok(())
+    }
+
     /// The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
-    async fn read_piece(
-        &self,
-        share: &Share,
-        manifest: &Arc<Manifest>,
-        piece: u32,
-    ) -> Result<Result<Bytes, Unreadable>, Status> {
+    async fn read_piece(&self, offer: &Arc<Offer>, piece: u32) -> Result<Result<Bytes, Unreadable>, Status> {
         let permit = Arc::clone(&self.reads).acquire_owned().await;
         let permit = permit.map_err(|_| Status::unavailable("this peer is stopping"))?;
-        let (path, manifest) = (share.path.clone(), Arc::clone(manifest));
+        let offer = Arc::clone(offer);
         blocking(move || {
             let _permit = permit;
-            source::read_piece(&source::open_regular(&path)?, &manifest, piece)
+            match offer.source() {
+                Source::Share(path) => source::read_piece(&source::open_regular(&path)?, offer.manifest(), piece),
+                Source::Part(part) => source::read_piece(part.file(), offer.manifest(), piece),
+            }
         })
         .await
     }
@@ -124,7 +134,7 @@ impl Service {
     fn streaming<T: Send + 'static>(
         &self,
         stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
-    ) -> Response<Streaming<T>> {
+    ) -> Response<Answer<T>> {
         let stopped = futures_util::stream::once({
             let closing = self.closing.clone();
             async move {
@@ -155,67 +165,90 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 #[tonic::async_trait]
-impl Peer for Service {
-    async fn hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
-        Ok(Response::new(HelloReply {
-            name: self.name.to_string(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            features: Vec::new(),
-        }))
-    }
-}
-
-#[tonic::async_trait]
 impl Transfer for Service {
-    type GetManifestStream = Streaming<ManifestPart>;
-    type WatchPiecesStream = Streaming<PiecesUpdate>;
-    type FetchPiecesStream = Streaming<PiecePart>;
+    type GetManifestStream = Answer<ManifestPart>;
+    type WatchPiecesStream = Answer<PiecesUpdate>;
+    type FetchPiecesStream = Answer<PiecePart>;
 
     async fn get_manifest(
         &self,
         request: Request<GetManifestRequest>,
     ) -> Result<Response<Self::GetManifestStream>, Status> {
-        let (share, manifest) = self.open(&request.into_inner().file_id).await?;
-        let size = share.size().as_u64();
-        let hashes = Bytes::copy_from_slice(manifest.hashes());
-        let starts = (0..hashes.len().max(1)).step_by(MANIFEST_PART);
+        let id = self.find(&request.into_inner().file_id)?;
+        let offers = self.offers.clone();
+        let manifest = blocking(move || offers.manifest(id)).await?.ok_or_else(|| self.without_manifest(id))?;
+        let size = manifest.geometry().size().as_u64();
+        let encoded = Bytes::from(manifest.encode());
+        let starts = (0..encoded.len().max(1)).step_by(MANIFEST_PART);
         let parts = starts.map(move |start| {
-            let part = hashes.slice(start..hashes.len().min(start + MANIFEST_PART));
-            Ok(ManifestPart { size: if start == 0 { size } else { 0 }, hashes: part })
+            let data = encoded.slice(start..encoded.len().min(start + MANIFEST_PART));
+            Ok(ManifestPart { size: if start == 0 { size } else { 0 }, data })
         });
         Ok(self.streaming(futures_util::stream::iter(parts)))
     }
 
     async fn watch_pieces(
         &self,
-        request: Request<WatchPiecesRequest>,
+        request: Request<Streaming<WatchPiecesRequest>>,
     ) -> Result<Response<Self::WatchPiecesStream>, Status> {
-        let id = self.find(&request.into_inner().file_id)?.file_id;
-        let mut catalog = self.catalog.clone();
-        let all = PiecesUpdate { update: Some(Update::All(true)) };
+        let who = caller(&request)?;
+        let mut news = request.into_inner();
+        let first = news.message().await?.ok_or_else(|| Status::invalid_argument("no file was named"))?;
+        let offer = self.open(&first.file_id).await?;
+        let count = offer.manifest().geometry().count();
+        let has = Bitfield::from_bytes(count, &first.have).unwrap_or_else(|| Bitfield::new(count));
+        let neighbour = offer.join(who, has);
+        let neighbour = neighbour.ok_or_else(|| Status::resource_exhausted("enough others are served already"))?;
+        let hear = AbortOnDropHandle::new(tokio::spawn(hear_gains(news, neighbour.gains())));
+        let updates = futures_util::stream::unfold((neighbour, hear), async |(mut neighbour, hear)| {
+            let update = neighbour.updates.recv().await?;
+            Some((Ok(update), (neighbour, hear)))
+        });
+        let (id, offers, mut catalog) = (offer.manifest().id(), self.offers.clone(), self.catalog.clone());
         let gone = async move {
-            let _ = catalog.wait_for(|catalog| catalog.get(id).is_none()).await;
+            let _ = catalog.wait_for(|_| !offers.has(id)).await;
             Err(Status::not_found("this peer no longer holds that file"))
         };
-        let updates = futures_util::stream::iter([Ok(all)]).chain(futures_util::stream::once(gone));
-        Ok(self.streaming(updates))
+        let until_gone = futures_util::stream::once(gone).map(Some).chain(end());
+        Ok(self.streaming(until_end(futures_util::stream::select(updates.map(Some).chain(end()), until_gone))))
     }
 
     async fn fetch_pieces(
         &self,
         request: Request<FetchPiecesRequest>,
     ) -> Result<Response<Self::FetchPiecesStream>, Status> {
+        let who = caller(&request)?;
         let FetchPiecesRequest { file_id, first, count } = request.into_inner();
-        let (share, manifest) = self.open(&file_id).await?;
-        let pieces = pieces(&manifest.geometry(), first, count)?;
+        let offer = self.open(&file_id).await?;
+        let pieces = pieces(&offer.manifest().geometry(), first, count)?;
         let (out, parts) = mpsc::channel(PARTS_AHEAD);
-        tokio::spawn(self.clone().send_pieces(share, manifest, pieces, out));
+        tokio::spawn(self.clone().send_pieces(offer, who, pieces, out));
         Ok(self.streaming(ReceiverStream::new(parts)))
     }
 }
 
+/// Takes in what a neighbour has gained elsewhere, until it says no more.
+async fn hear_gains(mut news: Streaming<WatchPiecesRequest>, gains: Gains) {
+    while let Ok(Some(message)) = news.message().await {
+        gains.tell(message.gained.into_iter().map(Piece).collect());
+    }
+}
+
+/// The peer at the other end; the guard has seen that there is one.
+fn caller<T>(request: &Request<T>) -> Result<PeerId, Status> {
+    let who = request.extensions().get::<PeerIdentity>().map(|who| who.peer_id);
+    who.ok_or_else(|| Status::internal("the caller's key is not known"))
+}
+
+fn refusal(refused: Refused) -> Status {
+    match refused {
+        Refused::Lacking => Status::failed_precondition("this peer does not have that piece"),
+        Refused::Busy => Status::resource_exhausted("not now: watch the file first, and ask for less at a time"),
+    }
+}
+
 /// The range that was asked for, if the file has it.
-fn pieces(geometry: &Geometry, first: u32, count: u32) -> Result<std::ops::Range<u32>, Status> {
+fn pieces(geometry: &Geometry, first: u32, count: u32) -> Result<Range<u32>, Status> {
     match first.checked_add(count) {
         Some(end) if (1..=MOST_PIECES).contains(&count) && end <= geometry.count() => Ok(first..end),
         _ => Err(Status::out_of_range(format!(

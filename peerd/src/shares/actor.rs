@@ -52,6 +52,20 @@ pub enum Msg {
         /// Who asked.
         reply: Reply<Result<Vec<Arc<Share>>, NotShared>>,
     },
+    /// A download has begun: the file is served as far as it is there.
+    Fetching {
+        /// Which.
+        file_id: FileId,
+        /// Under which name.
+        name: FileName,
+        /// Its size.
+        size: ByteCount,
+    },
+    /// A download was given up.
+    NotFetching {
+        /// Which.
+        file_id: FileId,
+    },
     /// A download has ended well: its file is a share from now on. Its manifest is on disk already.
     Adopt {
         /// What and where.
@@ -167,6 +181,8 @@ impl Actor for Shares {
         match message {
             Msg::Share { path, name, progress, reply } => state.share(&me, path, name, progress, reply),
             Msg::Unshare { file_id, name, reply } => state.unshare(file_id, name.as_ref(), reply),
+            Msg::Fetching { file_id, name, size } => state.fetching(file_id, name, size),
+            Msg::NotFetching { file_id } => state.not_fetching(file_id),
             Msg::Adopt { share, reply } => state.record(&me, share, reply),
             Msg::Hashed { result, reply } => state.hashed(&me, result, reply),
             Msg::Journaled { share, result, reply } => state.journaled(share, result, reply),
@@ -245,9 +261,22 @@ impl State {
             return answer(reply, Err(NotShared::State(error)));
         }
         self.absent.remove(&(share.file_id, share.name.clone()));
+        self.known.remove_partial(share.file_id);
         self.known.insert(share.clone());
         let version = self.publish();
         answer(reply, Ok(Shared { share, version }));
+    }
+
+    fn fetching(&mut self, file_id: FileId, name: FileName, size: ByteCount) {
+        if self.known.get(file_id).is_none() {
+            self.known.insert_partial(file_id, name, size);
+            self.publish();
+        }
+    }
+
+    fn not_fetching(&mut self, file_id: FileId) {
+        self.known.remove_partial(file_id);
+        self.publish();
     }
 
     fn unshare(&mut self, file_id: FileId, name: Option<&FileName>, reply: Reply<Result<Vec<Arc<Share>>, NotShared>>) {

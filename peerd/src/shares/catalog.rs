@@ -41,6 +41,8 @@ type Names = Arc<BTreeMap<FileName, Arc<Share>>>;
 pub struct Catalog {
     version: u64,
     files: OrdMap<FileId, Names>,
+    /// Files that are being fetched, and served as far as they are there.
+    partials: OrdMap<FileId, Arc<Announce>>,
 }
 
 impl Catalog {
@@ -83,6 +85,21 @@ impl Catalog {
         self.files.insert(id, Arc::new(names));
     }
 
+    /// Adds a file that is being fetched.
+    pub fn insert_partial(&mut self, file_id: FileId, name: FileName, size: ByteCount) {
+        self.version += 1;
+        let state = HoldingState::Partial;
+        let partial = Announce { file_id, name, size, state, simulated: false, url: None };
+        self.partials.insert(file_id, Arc::new(partial));
+    }
+
+    /// Takes it away: it is complete, or given up.
+    pub fn remove_partial(&mut self, id: FileId) {
+        if self.partials.remove(&id).is_some() {
+            self.version += 1;
+        }
+    }
+
     /// Takes a share away; `None` if it is not there.
     pub fn remove(&mut self, id: FileId, name: &FileName) -> Option<Arc<Share>> {
         let mut names = self.files.get(&id)?.as_ref().clone();
@@ -110,6 +127,18 @@ impl Catalog {
                 DiffItem::Add(_, new) => changes.update(&BTreeMap::new(), new),
                 DiffItem::Update { old: (_, old), new: (_, new) } => changes.update(old, new),
                 DiffItem::Remove(id, _) => changes.remove.push(Withdraw { file_id: *id, name: None }),
+            }
+        }
+        for item in known.partials.diff(&self.partials) {
+            match item {
+                // Who has all of it is not told to have some.
+                DiffItem::Add(id, new) | DiffItem::Update { new: (id, new), .. } if !self.files.contains_key(id) => {
+                    changes.add.push(new.as_ref().clone());
+                }
+                DiffItem::Remove(id, _) if !self.files.contains_key(id) => {
+                    changes.remove.push(Withdraw { file_id: *id, name: None });
+                }
+                _ => {}
             }
         }
         changes
@@ -193,6 +222,23 @@ mod tests {
         let gone: Vec<_> = changes.remove.iter().map(|gone| gone.name.as_ref().map(FileName::as_str)).collect();
         assert!(gone.contains(&Some("b")) && gone.contains(&None) && gone.len() == 2, "{gone:?}");
         assert!(after.changes_since(&after.clone()).is_empty());
+    }
+
+    #[test]
+    fn what_is_fetched_is_told_until_it_is_there() {
+        let id = FileId::of(b"x");
+        let mut fetching = Catalog::default();
+        fetching.insert_partial(id, "a".parse().unwrap(), ByteCount::new(1));
+        let begun = fetching.changes_since(&Catalog::default());
+        assert_eq!((begun.add[0].state, begun.add.len()), (HoldingState::Partial, 1));
+        let mut there = fetching.clone();
+        there.remove_partial(id);
+        there.insert(share("x", "a"));
+        let done = there.changes_since(&fetching);
+        assert_eq!((done.add[0].state, done.remove.len()), (HoldingState::Complete, 0));
+        let mut given_up = fetching.clone();
+        given_up.remove_partial(id);
+        assert_eq!(given_up.changes_since(&fetching).remove, [Withdraw { file_id: id, name: None }]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Piece hashes on disk: 32 bytes per piece, nothing else. Files of one piece have none.
+//! Manifests on disk, as they go over the wire: 32 bytes per piece, and the proof of the size.
 //!
 //! A manifest is checked against its id each time it is read, so a damaged one is as good as a missing one: the file is
 //! hashed again. A small cache holds the ones in use; with 100,000 shares all of them would not fit in memory.
@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::ids::{ByteCount, FileId};
-use proto::manifest::{Geometry, Manifest};
+use proto::manifest::Manifest;
 
 use super::layout::{self, StateDir};
 
@@ -37,10 +37,7 @@ impl Manifests {
 
     /// Keeps a manifest.
     pub fn save(&self, manifest: &Manifest) -> io::Result<()> {
-        if manifest.hashes().is_empty() {
-            return Ok(());
-        }
-        layout::replace(&self.state.manifest(manifest.id()), manifest.hashes())
+        layout::replace(&self.state.manifest(manifest.id()), &manifest.encode())
     }
 
     /// Reads one that was kept, if it is there and still folds up to its id.
@@ -48,11 +45,8 @@ impl Manifests {
         if let Some(manifest) = self.cache().get(id) {
             return Some(manifest);
         }
-        let hashes = match Geometry::of(size).ok()?.hashes() {
-            0 => Vec::new(),
-            _ => std::fs::read(self.state.manifest(id)).ok()?,
-        };
-        let manifest = Arc::new(Manifest::check(id, size, &hashes).ok()?);
+        let encoded = std::fs::read(self.state.manifest(id)).ok()?;
+        let manifest = Arc::new(Manifest::decode(id, size, &encoded).ok()?);
         self.cache().put(Arc::clone(&manifest));
         Some(manifest)
     }
@@ -70,7 +64,7 @@ impl Manifests {
 
 /// What an entry is charged with: its hashes and the map's share.
 fn charge(manifest: &Manifest) -> usize {
-    manifest.hashes().len() + 128
+    Manifest::encoded_len(&manifest.geometry()) + 128
 }
 
 impl Cache {
@@ -127,9 +121,9 @@ mod tests {
         assert_eq!(*manifests.load(wanted.id(), size).unwrap(), wanted);
 
         let cold = Manifests::new(Arc::clone(&state));
-        let mut hashes = wanted.hashes().to_vec();
-        hashes[40] ^= 1;
-        std::fs::write(state.manifest(wanted.id()), hashes).unwrap();
+        let mut encoded = wanted.encode();
+        encoded[40] ^= 1;
+        std::fs::write(state.manifest(wanted.id()), encoded).unwrap();
         assert!(cold.load(wanted.id(), size).is_none());
     }
 

@@ -160,6 +160,11 @@ impl Part {
         self.file.read_exact_at(buffer, offset)
     }
 
+    /// The file itself, to hand out pieces of it that are there.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The first byte at or behind a place that was ever written; nothing where the rest is a hole.
     pub fn next_data(&self, from: u64) -> Option<u64> {
         match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(from)) {

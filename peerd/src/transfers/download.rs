@@ -17,7 +17,7 @@ use proto::directory::Holder;
 use proto::ids::{ByteCount, PeerId};
 use proto::manifest::Manifest;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use swarm::{Input, PeerKey};
+use swarm::{Bitfield, Input, PeerKey};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -34,15 +34,19 @@ use super::link::{self, Fact};
 use super::locate::{Locator, Search, Unlocated};
 use super::progress::Meter;
 use crate::mailbox::{Mailbox, PROMPT};
+use crate::server::Offers;
 use crate::shares::{self, Catalog, Share};
 use crate::store::layout::StateDir;
 use crate::store::manifests::Manifests;
 use crate::store::part::{BadDestination, Part};
 use crate::store::resume::Note;
+use crate::throttle::Throttle;
 
 /// Conversations at a time.
 const MOST_LINKS: usize = 32;
-/// How often holders are looked for while pieces come, and while none can.
+/// How often holders are looked for while pieces come: often at first, when others begin with us, and then twice as long
+/// each time up to the last; and while none can come.
+const LOCATE_FIRST: Duration = Duration::from_millis(250);
 const LOCATE_RUNNING: Duration = Duration::from_secs(10);
 const LOCATE_STALLED: Duration = Duration::from_secs(2);
 /// How often the view is brought up to date.
@@ -92,6 +96,10 @@ pub struct Tools {
     pub shares: Mailbox<shares::Msg>,
     /// What this peer has already.
     pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// Serves what is there to others.
+    pub offers: Offers,
+    /// Sets the pace of all downloads together.
+    pub downlink: Throttle,
 }
 
 /// What it is started with.
@@ -117,6 +125,8 @@ pub struct State {
     /// Why nothing moves, while nothing does.
     waiting: Option<(TransferState, String)>,
     locate: Option<AbortOnDropHandle<()>>,
+    /// Pause before holders are looked for again while pieces come.
+    locate_pause: Duration,
     _show: AbortOnDropHandle<()>,
 }
 
@@ -141,6 +151,7 @@ impl Actor for Download {
             began: Instant::now(),
             waiting: None,
             locate: None,
+            locate_pause: LOCATE_FIRST,
             _show: every(&me, SHOW_EVERY, || Msg::Show),
             me,
             args,
@@ -174,10 +185,8 @@ impl State {
     /// A manifest from an earlier attempt, or of a file that this peer shares, spares the search for one.
     fn begin(&mut self) {
         let note = &self.args.note;
-        let known = self.args.tools.manifests.load(note.file_id, note.size);
-        let proven = self.args.resumed || self.args.tools.catalog.borrow().get(note.file_id).is_some();
-        match known.filter(|manifest| proven && !manifest.hashes().is_empty() || manifest.geometry().is_empty()) {
-            Some(manifest) => self.prepare(manifest, Vec::new()),
+        match self.args.tools.manifests.load(note.file_id, note.size) {
+            Some(manifest) => self.prepare(manifest),
             None => self.locate(),
         }
     }
@@ -214,7 +223,9 @@ impl State {
                 }
                 self.judge();
                 let stalled = matches!(self.waiting, Some((TransferState::Stalled, _)));
-                self.locate_after(if stalled { LOCATE_STALLED } else { LOCATE_RUNNING });
+                let pause = if stalled { LOCATE_STALLED.min(self.locate_pause) } else { self.locate_pause };
+                self.locate_pause = (self.locate_pause * 2).min(LOCATE_RUNNING);
+                self.locate_after(pause);
             }
             Phase::Preparing(_) | Phase::Finishing | Phase::Over => {}
         }
@@ -235,17 +246,15 @@ impl State {
     fn searched(&mut self, search: Search) {
         search.liars.into_iter().for_each(|(peer, why)| self.banned(peer, why));
         search.silent.into_iter().for_each(|(peer, why)| self.sources.silent(peer, why));
-        let Some(proven) = search.found else {
+        let Some(manifest) = search.found else {
             self.judge();
             if !matches!(self.phase, Phase::Over) {
                 self.locate_after(LOCATE_STALLED);
             }
             return;
         };
-        let last = proven.last.iter().map(|chunk| chunk.len() as u64).sum();
-        self.sources.gained(proven.holder, ByteCount::new(last));
-        self.adopt_size(&proven.manifest);
-        self.prepare(Arc::new(proven.manifest), proven.last);
+        self.adopt_size(&manifest);
+        self.prepare(Arc::new(manifest));
     }
 
     /// The proven size stands, whatever the directory said; a restart must find it in the note.
@@ -257,7 +266,7 @@ impl State {
         }
     }
 
-    fn prepare(&mut self, manifest: Arc<Manifest>, last: Vec<bytes::Bytes>) {
+    fn prepare(&mut self, manifest: Arc<Manifest>) {
         let (me, note, tools) = (self.me.clone(), self.args.note.clone(), self.args.tools.clone());
         self.phase = Phase::Preparing(Arc::clone(&manifest));
         self.waiting = None;
@@ -267,7 +276,6 @@ impl State {
             path: note.path.clone(),
             force: note.force,
             resumed: self.args.resumed,
-            last,
             local,
         };
         tokio::spawn(async move {
@@ -286,8 +294,12 @@ impl State {
         let Phase::Preparing(manifest) = &self.phase else { return };
         match result {
             Ok(Ground::Open { part, stored }) => {
-                let identity = self.args.tools.locator.identity.clone();
-                let shared = link::Shared { identity, manifest: Arc::clone(manifest), part: Arc::new(part) };
+                let locator = &self.args.tools.locator;
+                let (identity, bearer) = (locator.identity.clone(), locator.bearer());
+                let (part, downlink) = (Arc::new(part), self.args.tools.downlink.clone());
+                self.offer(Arc::clone(manifest), Arc::clone(&part), stored.clone());
+                let manifest = Arc::clone(manifest);
+                let shared = link::Shared { identity, bearer, downlink, manifest, part };
                 let mut swarming = Swarming::new(shared, stored, self.me.clone());
                 let events = swarming.drain();
                 let total = ByteCount::new(swarming.progress().stored_bytes);
@@ -302,8 +314,27 @@ impl State {
         self.show();
     }
 
+    /// Others may have what is there, and are told so before the first piece is asked for.
+    fn offer(&self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
+        let (tools, note) = (&self.args.tools, &self.args.note);
+        tools.offers.register(manifest, part, stored);
+        let (file_id, name, size) = (note.file_id, note.name.clone(), note.size);
+        // A shares actor that is away costs the swarm this holder's help, and this download nothing.
+        let _ = tools.shares.cast(shares::Msg::Fetching { file_id, name, size });
+    }
+
+    /// No more of it.
+    fn offer_no_more(&self) {
+        let file_id = self.args.note.file_id;
+        self.args.tools.offers.unregister(file_id, None);
+        let _ = self.args.tools.shares.cast(shares::Msg::NotFetching { file_id });
+    }
+
     fn link(&mut self, key: PeerKey, fact: Fact) {
         let Phase::Swarming(swarming) = &mut self.phase else { return };
+        if let Fact::Stored(piece) = fact {
+            self.args.tools.offers.gained(self.args.note.file_id, piece);
+        }
         if let Fact::NotWritten(_, error) = fact {
             return self.not_written(error);
         }
@@ -428,12 +459,14 @@ impl State {
         let view = self.args.view.clone();
         tokio::spawn(async move {
             let share = Share { name: note.name.clone(), ..share };
+            let (id, path) = (share.file_id, share.path.clone());
             let adopted = tools.shares.ask(|reply| shares::Msg::Adopt { share, reply: Some(reply) }, PROMPT).await;
             if let Err(error) =
                 adopted.map_err(|away| away.to_string()).and_then(|done| done.map_err(|error| error.to_string()))
             {
                 tracing::warn!(transfer = %note.transfer_id, error, "the finished file is in place, but not shared");
             }
+            tools.offers.unregister(id, Some(path));
             outcome::forget(&tools.state_dir, &note).await;
             tracing::info!(transfer = %note.transfer_id, file_id = %note.file_id, path = %note.path.display(), "downloaded");
             view.send_replace(last);
@@ -463,6 +496,7 @@ impl State {
 
     /// Says the last word once the note, and the part file of a cancelled download, are gone.
     fn end(&self, last: Transfer, discard: Option<Arc<Part>>) {
+        self.offer_no_more();
         let (tools, note, view) = (self.args.tools.clone(), self.args.note.clone(), self.args.view.clone());
         tokio::spawn(async move {
             outcome::forget(&tools.state_dir, &note).await;

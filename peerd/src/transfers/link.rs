@@ -10,23 +10,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use proto::directory::Holder;
 use proto::manifest::{Manifest, PieceCheck};
 use proto::peer::pieces_update::Update;
-use proto::peer::transfer_client::TransferClient;
 use proto::peer::{FetchPiecesRequest, PiecesUpdate, WatchPiecesRequest};
 use swarm::{Bitfield, Failure, Have, PeerKey, Piece};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use transport::{DialOptions, Identity};
 
+use super::bearer::{Bearer, Peer};
 use crate::store::part::Part;
+use crate::throttle::Throttle;
 
 /// Requests that may wait in the queue of a link. More than the core's largest window, so that it never fills.
 const QUEUE: usize = 512;
+/// Words about our own gains that may wait for a slow peer.
+const NEWS: usize = 256;
 /// Longest silence in the middle of a piece. The core gives up on a slow answer long before; this ends a dead stream.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -35,6 +39,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 enum Ask {
     Fetch(Piece),
     Withdraw(Piece),
+    /// Tell the peer that we have it, from whomever.
+    Have(Piece),
 }
 
 /// What a link reports.
@@ -72,6 +78,10 @@ pub struct Link {
 pub struct Shared {
     /// Proves who we are.
     pub identity: Identity,
+    /// Proves that we may.
+    pub bearer: Bearer,
+    /// Sets the pace.
+    pub downlink: Throttle,
     /// What the pieces must hash to.
     pub manifest: Arc<Manifest>,
     /// Where they go.
@@ -79,17 +89,18 @@ pub struct Shared {
 }
 
 impl Link {
-    /// Begins a conversation; `report` hears all that comes of it.
+    /// Begins a conversation of one who has these pieces; `report` hears all that comes of it.
     pub fn open(
         key: PeerKey,
         holder: Holder,
         shared: Shared,
+        have: Bitfield,
         report: impl Fn(PeerKey, Fact) + Send + Sync + 'static,
     ) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE);
         let report: Report = Arc::new(move |fact| report(key, fact));
         let task = tokio::spawn(async move {
-            let why = match converse(&holder, shared, queue, &report).await {
+            let why = match converse(&holder, shared, &have, queue, &report).await {
                 Ok(()) => "it no longer offers the file".to_owned(),
                 Err(why) => why,
             };
@@ -103,6 +114,12 @@ impl Link {
         self.asks.try_send(Ask::Fetch(piece)).is_ok()
     }
 
+    /// Says that we have a piece.
+    pub fn tell(&self, piece: Piece) {
+        // A word that finds no room is one that the peer can do without.
+        let _ = self.asks.try_send(Ask::Have(piece));
+    }
+
     /// Takes a request back; nothing is reported of it any more, unless it was done already.
     pub fn withdraw(&self, piece: Piece) {
         // A link that is gone, or so far behind, has nothing left to take back.
@@ -113,16 +130,19 @@ impl Link {
 async fn converse(
     holder: &Holder,
     shared: Shared,
+    have: &Bitfield,
     mut asks: mpsc::Receiver<Ask>,
     report: &Report,
 ) -> Result<(), String> {
     let channel = transport::dial(&holder.address, &shared.identity, holder.peer_id, DialOptions::default()).await;
-    let mut client = TransferClient::new(channel.map_err(|error| error.to_string())?);
+    let mut client = shared.bearer.over(channel.map_err(|error| error.to_string())?);
     let file_id = Bytes::copy_from_slice(shared.manifest.id().as_bytes());
-    let request = WatchPiecesRequest { file_id: file_id.clone() };
-    let mut updates = client.watch_pieces(request).await.map_err(|status| said(&status))?.into_inner();
+    let (news, to_tell) = mpsc::channel(NEWS);
+    let hello = WatchPiecesRequest { file_id: file_id.clone(), have: have.to_bytes().into(), gained: Vec::new() };
+    let hello = futures_util::stream::iter([hello]).chain(ReceiverStream::new(to_tell));
+    let mut updates = client.watch_pieces(hello).await.map_err(|status| said(&status))?.into_inner();
     let first = updates.message().await.map_err(|status| said(&status))?.ok_or("it did not say what it has")?;
-    report(Fact::Joined(have(first, shared.manifest.geometry().count())?));
+    report(Fact::Joined(shown(first, shared.manifest.geometry().count())?));
 
     let mut fetches = JoinSet::new();
     let mut running: HashMap<Piece, AbortHandle> = HashMap::new();
@@ -137,6 +157,11 @@ async fn converse(
                     if let Some(fetch) = running.remove(&piece) {
                         fetch.abort();
                     }
+                }
+                Some(Ask::Have(piece)) => {
+                    let gained = vec![piece.0];
+                    // As above: what finds no room can be done without.
+                    let _ = news.try_send(WatchPiecesRequest { gained, ..WatchPiecesRequest::default() });
                 }
                 None => return Ok(()),
             },
@@ -158,7 +183,7 @@ async fn converse(
 }
 
 /// The first word of a peer about what it has.
-fn have(update: PiecesUpdate, count: u32) -> Result<Have, String> {
+fn shown(update: PiecesUpdate, count: u32) -> Result<Have, String> {
     match update.update {
         Some(Update::All(true)) => Ok(Have::All),
         Some(Update::Bitfield(bits)) => {
@@ -179,29 +204,29 @@ fn said(status: &Status) -> String {
     transport::DialError::cause(status).map_or_else(|| status.message().to_owned(), ToString::to_string)
 }
 
-async fn fetch(
-    mut client: TransferClient<Channel>,
-    file_id: Bytes,
-    shared: Shared,
-    piece: Piece,
-    report: Report,
-) -> (Piece, Fact) {
+async fn fetch(mut client: Peer, file_id: Bytes, shared: Shared, piece: Piece, report: Report) -> (Piece, Fact) {
     let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
-    let fact =
-        match receive(client.fetch_pieces(request), &shared.manifest, piece.0, || report(Fact::Begun(piece))).await {
-            Ok(chunks) => store(shared, piece, chunks).await,
-            Err(Refusal::TooLong) => Fact::Rejected(piece),
-            Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
-            Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
-        };
+    let fact = match receive(client.fetch_pieces(request), &shared.manifest, piece.0, &shared.downlink, || {
+        report(Fact::Begun(piece));
+    })
+    .await
+    {
+        Ok(chunks) => store(shared, piece, chunks).await,
+        Err(Refusal::TooLong) => Fact::Rejected(piece),
+        Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
+        Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
+        Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
+    };
     (piece, fact)
 }
 
 /// Why no bytes came that are worth hashing.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refusal {
+enum Refusal {
     /// The peer says that it does not have the piece.
     Lacks,
+    /// The peer has it, and no room for the request now.
+    Busy,
     /// The connection broke, or went silent.
     Lost,
     /// More bytes than the piece has.
@@ -209,20 +234,23 @@ pub enum Refusal {
 }
 
 /// Takes a piece in. Never more than its length is held.
-pub async fn receive(
+async fn receive(
     call: impl Future<Output = Result<tonic::Response<Streaming<proto::peer::PiecePart>>, Status>>,
     manifest: &Manifest,
     piece: u32,
+    downlink: &Throttle,
     begun: impl FnOnce(),
 ) -> Result<Vec<Bytes>, Refusal> {
     let refusal = |status: &Status| match status.code() {
         Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Refusal::Lacks,
+        Code::ResourceExhausted => Refusal::Busy,
         _ => Refusal::Lost,
     };
     let mut parts = within(call).await?.map_err(|status| refusal(&status))?.into_inner();
     let mut left = manifest.geometry().len(piece) as usize;
     let (mut chunks, mut begun) = (Vec::new(), Some(begun));
     while let Some(part) = within(parts.message()).await?.map_err(|status| refusal(&status))? {
+        downlink.pass(part.data.len()).await;
         left = left.checked_sub(part.data.len()).ok_or(Refusal::TooLong)?;
         chunks.push(part.data);
         if let Some(begun) = begun.take() {
@@ -254,7 +282,7 @@ async fn store(shared: Shared, piece: Piece, chunks: Vec<Bytes>) -> Fact {
 }
 
 /// Whether these chunks, one after the other, are that piece.
-pub fn is_piece(manifest: &Manifest, piece: u32, chunks: &[Bytes]) -> bool {
+fn is_piece(manifest: &Manifest, piece: u32, chunks: &[Bytes]) -> bool {
     let mut check = PieceCheck::new(&manifest.geometry(), piece);
     for chunk in chunks {
         check.update(chunk);

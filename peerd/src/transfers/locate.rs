@@ -1,21 +1,19 @@
 //! Before the first piece: who holds the file, and a manifest that is proven.
 //!
-//! A manifest that folds up to the id proves its hashes; its size is proven by the last piece. Both come from one and the
-//! same holder, so that a lie is caught before anybody else is blamed for it.
+//! A manifest proves itself, size included ([`proto::manifest`]), so that a lie is caught before anybody else is blamed for
+//! it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::directory::{Holder, HoldingState, PeerState};
+use proto::directory::{Holder, PeerState};
 use proto::ids::{ByteCount, FileId, PeerId};
-use proto::manifest::{Geometry, Manifest};
-use proto::peer::transfer_client::TransferClient;
-use proto::peer::{FetchPiecesRequest, GetManifestRequest};
+use proto::manifest::{Geometry, Manifest, Mismatch};
+use proto::peer::GetManifestRequest;
 use tokio::sync::watch;
-use tonic::transport::Channel;
 use transport::{DialOptions, Identity};
 
-use super::link::{Refusal, is_piece, receive};
+use super::bearer::Bearer;
 use crate::directory::{Client, ClientError, View};
 
 /// Holders asked for at a time.
@@ -45,22 +43,11 @@ pub enum Unlocated {
     Client(#[from] ClientError),
 }
 
-/// A manifest with its proof.
-#[derive(Debug)]
-pub struct Proven {
-    /// Folds up to the id, and has the right size.
-    pub manifest: Manifest,
-    /// The last piece; nothing for an empty file.
-    pub last: Vec<Bytes>,
-    /// Who gave both.
-    pub holder: PeerId,
-}
-
 /// What asking holders for a manifest came to.
 #[derive(Debug, Default)]
 pub struct Search {
     /// The first that was good.
-    pub found: Option<Proven>,
+    pub found: Option<Manifest>,
     /// Who lied, and how.
     pub liars: Vec<(PeerId, String)>,
     /// Who did not answer, or does not have it.
@@ -72,7 +59,7 @@ impl Locator {
     pub async fn holders(&self, id: FileId, from: &[PeerId]) -> Result<Vec<Holder>, Unlocated> {
         let token = self.view.borrow().token().cloned().ok_or(Unlocated::LoggedOut)?;
         let limit = if from.is_empty() { SAMPLE } else { 1000 };
-        let mut holders = match self.client.holders(&token, id, false, limit).await {
+        let mut holders = match self.client.holders(&token, id, true, limit).await {
             Ok(holders) => holders.items,
             // A file that everybody has withdrawn is one without holders.
             Err(ClientError::Refused(problem)) if problem.status == 404 => Vec::new(),
@@ -83,13 +70,18 @@ impl Locator {
         Ok(holders)
     }
 
+    /// Shows our tickets.
+    pub fn bearer(&self) -> Bearer {
+        Bearer::new(self.view.clone())
+    }
+
     /// Asks one holder after the other for a manifest, until one is proven.
     pub async fn search(&self, id: FileId, holders: Vec<Holder>) -> Search {
         let mut search = Search::default();
         for holder in holders {
             match tokio::time::timeout(MANIFEST, self.manifest(id, &holder)).await {
-                Ok(Ok((manifest, last))) => {
-                    search.found = Some(Proven { manifest, last, holder: holder.peer_id });
+                Ok(Ok(manifest)) => {
+                    search.found = Some(manifest);
                     break;
                 }
                 Ok(Err(Bad::Lie(why))) => search.liars.push((holder.peer_id, why)),
@@ -100,19 +92,25 @@ impl Locator {
         search
     }
 
-    async fn manifest(&self, id: FileId, holder: &Holder) -> Result<(Manifest, Vec<Bytes>), Bad> {
+    async fn manifest(&self, id: FileId, holder: &Holder) -> Result<Manifest, Bad> {
+        let no_answer = |status: tonic::Status| Bad::NoAnswer(status.message().to_owned());
+        let lie = |error: Mismatch| Bad::Lie(error.to_string());
         let channel = transport::dial(&holder.address, &self.identity, holder.peer_id, DialOptions::default()).await;
-        let mut client = TransferClient::new(channel.map_err(|error| Bad::NoAnswer(error.to_string()))?);
-        let (size, hashes) = fetch_hashes(&mut client, id).await?;
-        let manifest = Manifest::check(id, size, &hashes).map_err(|error| Bad::Lie(error.to_string()))?;
-        let Some(last) = manifest.geometry().count().checked_sub(1) else { return Ok((manifest, Vec::new())) };
-        let request = FetchPiecesRequest { file_id: Bytes::copy_from_slice(id.as_bytes()), first: last, count: 1 };
-        match receive(client.fetch_pieces(request), &manifest, last, || {}).await {
-            Ok(chunks) if is_piece(&manifest, last, &chunks) => Ok((manifest, chunks)),
-            Ok(_) | Err(Refusal::TooLong) => Err(Bad::Lie("the last piece is not what the file id demands".into())),
-            Err(Refusal::Lacks) => Err(Bad::NoAnswer("it no longer has the file".into())),
-            Err(Refusal::Lost) => Err(Bad::NoAnswer("the connection broke".into())),
+        let mut client = self.bearer().over(channel.map_err(|error| Bad::NoAnswer(error.to_string()))?);
+        let request = GetManifestRequest { file_id: Bytes::copy_from_slice(id.as_bytes()) };
+        let mut parts = client.get_manifest(request).await.map_err(no_answer)?.into_inner();
+        let first = parts.message().await.map_err(no_answer)?.ok_or_else(|| Bad::Lie("an empty manifest".into()))?;
+        let size = ByteCount::new(first.size);
+        // Never more is taken in than the announced size calls for, and a little to know that there was more.
+        let room = Manifest::encoded_len(&Geometry::of(size).map_err(lie)?);
+        let mut encoded = first.data.to_vec();
+        while encoded.len() <= room {
+            match parts.message().await.map_err(no_answer)? {
+                Some(part) => encoded.extend_from_slice(&part.data),
+                None => break,
+            }
         }
+        Manifest::decode(id, size, &encoded).map_err(lie)
     }
 }
 
@@ -122,26 +120,7 @@ enum Bad {
     Lie(String),
 }
 
-/// Takes the hashes in; never more than the announced size calls for is held.
-async fn fetch_hashes(client: &mut TransferClient<Channel>, id: FileId) -> Result<(ByteCount, Vec<u8>), Bad> {
-    let no_answer = |status: tonic::Status| Bad::NoAnswer(status.message().to_owned());
-    let request = GetManifestRequest { file_id: Bytes::copy_from_slice(id.as_bytes()) };
-    let mut parts = client.get_manifest(request).await.map_err(no_answer)?.into_inner();
-    let first = parts.message().await.map_err(no_answer)?.ok_or_else(|| Bad::Lie("an empty manifest".into()))?;
-    let size = ByteCount::new(first.size);
-    let geometry = Geometry::of(size).map_err(|error| Bad::Lie(error.to_string()))?;
-    let room = geometry.hashes() * FileId::LEN;
-    let mut hashes = first.hashes.to_vec();
-    while hashes.len() <= room {
-        match parts.message().await.map_err(no_answer)? {
-            Some(part) => hashes.extend_from_slice(&part.hashes),
-            None => return Ok((size, hashes)),
-        }
-    }
-    Err(Bad::Lie("more piece hashes than a file of that size has".into()))
-}
-
 /// Whether a holder is worth dialling.
 pub fn is_usable(holder: &Holder) -> bool {
-    holder.state == PeerState::Up && holder.holding == HoldingState::Complete
+    holder.state == PeerState::Up
 }

@@ -67,7 +67,7 @@ impl Picker {
         }
     }
 
-    /// One more partial holder has `piece`.
+    /// One more partial holder has `piece`. Need not be said of a piece that will never be open again, nor of the same when it is lost.
     pub(crate) fn gained(&mut self, piece: Piece) {
         self.rarity.raise(piece, self.open.get(piece));
     }

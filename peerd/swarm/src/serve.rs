@@ -13,6 +13,7 @@ mod grants;
 mod messages;
 mod neighbour;
 mod news;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod width;
@@ -28,6 +29,7 @@ use first_copies::FirstCopies;
 use grants::Uplink;
 pub use messages::{Input, Output, Refusal, Role, Shown};
 use neighbour::Neighbour;
+use queue::Queue;
 
 /// What one peer serves of one file. See the module's header for how it is driven.
 #[derive(Clone, Debug)]
@@ -41,6 +43,7 @@ pub struct Server {
     /// `Some` while pieces are shown little by little.
     first_copies: Option<FirstCopies>,
     uplink: Uplink,
+    queue: Queue,
     neighbours: Roster<Neighbour>,
     /// Pieces that there are and that the neighbours have not been told of.
     news: Vec<Piece>,
@@ -59,6 +62,7 @@ impl Server {
             carried: vec![0; geometry.count() as usize].into(),
             first_copies: lone.then(|| FirstCopies::new(geometry.count(), seed)),
             uplink: Uplink::new(&config),
+            queue: Queue::default(),
             geometry,
             config,
             now,
@@ -79,7 +83,8 @@ impl Server {
             Input::NeighbourJoined { peer, has } => self.neighbour_joined(peer, has),
             Input::NeighbourAsks { peer, piece } => self.neighbour_asks(peer, piece),
             Input::NeighbourWithdraws { peer, piece } => self.neighbour_withdraws(peer, piece),
-            Input::NeighbourHas { peer, pieces } => self.neighbour_has(peer, &pieces),
+            // Nothing to grant follows from these, and they are by far the most frequent.
+            Input::NeighbourHas { peer, pieces } => return self.neighbour_has(peer, &pieces),
             Input::NeighbourLeft { peer } => self.neighbour_left(peer),
             Input::Ended { peer, piece, sent } => self.ended(peer, piece, sent),
             Input::Gained { pieces } => self.gained(&pieces),

@@ -133,6 +133,7 @@ impl Simulation {
             What::Leave { peer } => self.leave(peer),
             What::Left { who, tell } => self.left(who, tell),
             What::Watch { who, whom } => self.watched(who, whom),
+            What::Unwatch { who, whom } => self.unwatched(who, whom),
             What::LookAround { peer } => self.look_around(peer),
             What::Shown { message } => self.shown(message),
             What::Ask { from, to, piece } => self.asked(from, to, piece),

@@ -35,6 +35,22 @@ fn after(code: FailureCode) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// How one ended well, as it is said to somebody who did not wait for it.
+pub(crate) fn how_it_ended(transfer: &Transfer) -> String {
+    sentence(transfer)
+}
+
+/// How one ended badly, likewise.
+pub(crate) fn how_it_failed(transfer: Transfer) -> String {
+    match verdict(transfer) {
+        Ok(transfer) => sentence(&transfer),
+        Err(failure) => {
+            let hint = failure.hint.map(|hint| format!("; {}", safe(&hint))).unwrap_or_default();
+            format!("{}{hint}", safe(&failure.message))
+        }
+    }
+}
+
 /// Writes a download that is done.
 pub(super) fn show(cx: &Context<'_>, transfer: &Transfer) -> Result<(), Failure> {
     for source in &transfer.sources {

@@ -23,7 +23,8 @@ pub(super) fn user(usual: Option<UserName>) -> Result<UserName, Failure> {
     }
 }
 
-fn line(prompt: &str) -> Result<String, Failure> {
+/// Asks for a line.
+pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
     let config = Config::builder().behavior(Behavior::PreferTerm).build();
     DefaultEditor::with_config(config).and_then(|mut editor| editor.readline(prompt)).map_err(|error| match error {
         ReadlineError::Interrupted | ReadlineError::Eof => given_up(),

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use proto::ids::ByteCount;
 use proto::manifest::Manifest;
 use swarm::{Bitfield, Piece};
@@ -32,8 +31,6 @@ pub(super) struct Plan {
     pub force: bool,
     /// Whether this download began before the daemon did: the file may be at its place already.
     pub resumed: bool,
-    /// The last piece, where it has come with the manifest.
-    pub last: Vec<Bytes>,
     /// The same content, shared by this peer.
     pub local: Option<Arc<Share>>,
 }
@@ -89,10 +86,6 @@ impl Plan {
             Bitfield::new(count)
         };
         part.check_room(self.missing(&stored))?;
-        if let Some(last) = count.checked_sub(1).filter(|_| !self.last.is_empty()) {
-            part.write(self.manifest.geometry().offset(last), &self.last).map_err(failed)?;
-            stored.set(Piece(last));
-        }
         if let Some(share) = &self.local {
             self.copy(share, &part, &mut stored).map_err(failed)?;
         }

@@ -78,7 +78,8 @@ impl Swarming {
         let report = move |key, fact| {
             let _ = me.cast(Msg::Link(key, fact));
         };
-        self.links.insert(key, (peer, Link::open(key, holder, self.shared.clone(), report)));
+        self.links
+            .insert(key, (peer, Link::open(key, holder, self.shared.clone(), self.core.stored().clone(), report)));
     }
 
     /// A link reported something. Links that are gone may still have something to say; it is no longer of interest,
@@ -97,6 +98,7 @@ impl Swarming {
             Fact::Begun(piece) => Input::PieceBegun { peer: key, piece },
             Fact::Stored(piece) => {
                 if !self.core.stored().get(piece) {
+                    self.links.iter().filter(|(other, _)| **other != key).for_each(|(_, (_, link))| link.tell(piece));
                     let length = self.shared.manifest.geometry().len(piece.0);
                     events.push(Event::Gained(peer, ByteCount::new(u64::from(length))));
                 }

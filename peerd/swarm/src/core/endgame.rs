@@ -1,4 +1,5 @@
-//! Taking over: a peer with nothing else to do takes a piece from one that would bring it later.
+//! Taking over: a peer that owes nothing and has nothing open takes a piece from one that would bring it later. When nothing is
+//! open to anybody, a peer that could do more will do.
 //!
 //! What the other peer has not begun is withdrawn there and costs nothing; that goes on all the time, because holders of rare pieces have long
 //! queues while copies of these pieces appear elsewhere. What has begun is asked for a second time, only when everything missing
@@ -29,7 +30,8 @@ struct Candidate {
 impl Core {
     /// A piece for the peer at `at` that another one would bring later, and who that is, if it was relieved of it.
     pub(super) fn take_over(&mut self, at: usize) -> Option<(Piece, Option<usize>)> {
-        if self.in_flight == self.peers[at].outstanding {
+        let busy = self.peers[at].asked > 0 && self.picker.open_count() > 0;
+        if busy || self.in_flight == self.peers[at].outstanding {
             return None;
         }
         let slowest = self.slowest_elsewhere(at)?;

@@ -23,13 +23,16 @@ impl Core {
         }
         let (mut open, mut elsewhere) = (false, false);
         for &piece in pieces {
-            if holding.set(piece) {
+            // How rare a piece is does not matter any more once it is stored.
+            if holding.set(piece) && !self.stored.get(piece) {
                 self.picker.gained(piece);
                 open |= self.picker.is_open(piece);
                 elsewhere |= self.copies[piece.index()] > 0;
             }
         }
-        peer.dry &= !open;
+        if open {
+            peer.dry = false;
+        }
         // Most news are of pieces that are stored here already: those change nothing.
         if open || elsewhere {
             self.ask(at);

@@ -8,7 +8,7 @@ pub struct Config {
     /// Neighbours served at once; more are turned away unless one has been silent for [`Config::silence`].
     pub max_neighbours: usize,
     /// Asks of one neighbour that may wait.
-    pub max_waiting: usize,
+    pub max_waiting: u32,
     /// Grants that may always be under way. One, because a piece that shares the uplink with others arrives late, and only a whole
     /// piece can be passed on. More are found to be needed where one neighbour alone cannot take what the uplink sends.
     pub min_grants: usize,
@@ -23,7 +23,7 @@ pub struct Config {
     pub slow_grant: Duration,
     /// How many pieces a neighbour may be ahead of the least served one before the others come first, whatever they ask for.
     pub fair_pieces: u32,
-    /// The shortest time between two rounds of news per neighbour: with n neighbours a round is told every n times this.
+    /// The shortest time between two rounds of news: with n neighbours, n² times this. 8 ms with eight, 128 ms with 32.
     pub news_spacing: Duration,
     /// The longest time that news wait.
     pub max_news_delay: Duration,
@@ -46,7 +46,7 @@ impl Default for Config {
             initial_grants: 64 << 10,
             slow_grant: Duration::from_millis(500),
             fair_pieces: 2,
-            news_spacing: Duration::from_millis(2),
+            news_spacing: Duration::from_micros(125),
             max_news_delay: Duration::from_millis(250),
             min_ahead: 2,
             idle_patience: Duration::from_millis(100),

@@ -173,14 +173,12 @@ impl Server {
         if !copies.pool.is_empty() {
             return;
         }
-        let asked = |piece: &Piece| {
-            self.uplink.carries_piece(*piece)
-                || self
-                    .neighbours
-                    .iter()
-                    .any(|neighbour| neighbour.waiting.contains(piece) || neighbour.unasked.get(*piece))
+        let asked = |piece: Piece| {
+            self.uplink.carries_piece(piece)
+                || self.queue.wants(piece)
+                || self.neighbours.iter().any(|neighbour| neighbour.unasked.get(piece))
         };
-        copies.pool = copies.unsent.iter().filter(|piece| !asked(piece)).collect();
+        copies.pool = copies.unsent.iter().filter(|&piece| !asked(piece)).collect();
     }
 }
 

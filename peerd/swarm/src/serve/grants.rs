@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::queue::Ask;
 use super::width::Width;
 use super::{Config, Output, Server};
 use crate::peers::PeerKey;
@@ -130,16 +131,18 @@ impl Server {
     /// Grants what there is room for.
     pub(super) fn grant(&mut self) {
         while self.uplink.has_room(&self.config) {
-            let Some((at, place)) = self.next_ask() else {
+            let Some(Ask { peer, piece, .. }) = self.next_ask() else {
                 self.uplink.width.idle(self.now);
                 break;
             };
-            let neighbour = &mut self.neighbours[at];
-            let piece = neighbour.waiting.remove(place);
             let len = self.geometry.len(piece);
-            neighbour.granted += 1;
-            neighbour.served += u64::from(len);
-            let peer = neighbour.key;
+            if let Some(at) = self.find(peer) {
+                let neighbour = &mut self.neighbours[at];
+                neighbour.waiting -= 1;
+                neighbour.granted += 1;
+                neighbour.served += u64::from(len);
+                self.queue.note_served(peer, neighbour.served);
+            }
             self.uplink.push(Grant { peer, piece, len, since: self.now, aside: false });
             self.outputs.push_back(Output::Grant { peer, piece });
             self.alarm.by(self.now + self.uplink.slow_after(&self.config));
@@ -147,28 +150,13 @@ impl Server {
         self.open_if_idle();
     }
 
-    /// Whose ask is next, and which: among the neighbours that had least so far, the piece that was sent least. What a lone seed
-    /// has not sent at all goes before everything.
-    fn next_ask(&self) -> Option<(usize, usize)> {
-        let least = self.neighbours.iter().filter(|asks| !asks.waiting.is_empty()).map(|asks| asks.served).min()?;
-        let fair = least + u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
-        let lone = self.first_copies.is_some();
-        let mut next = None;
-        for (at, neighbour) in self.neighbours.iter().enumerate() {
-            for (place, &piece) in neighbour.waiting.iter().enumerate() {
-                let sent = self.sent(piece);
-                if neighbour.served <= fair || (lone && sent == 0) {
-                    let rank = (sent, neighbour.served, place, at);
-                    next = Some(next.map_or(rank, |best| rank.min(best)));
-                }
-            }
-        }
-        next.map(|(_, _, place, at)| (at, place))
-    }
-
-    /// Times `piece` was sent, counting once more if it is under way.
-    fn sent(&self, piece: Piece) -> u16 {
-        self.carried[piece.index()].saturating_add(u16::from(self.uplink.carries_piece(piece)))
+    /// Among the neighbours that had least so far, the piece that was sent least. What a lone seed has not sent at all goes before
+    /// everything.
+    fn next_ask(&mut self) -> Option<Ask> {
+        let lead = u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
+        let (carried, uplink) = (&self.carried, &self.uplink);
+        let sent = |piece: Piece| carried[piece.index()].saturating_add(u16::from(uplink.carries_piece(piece)));
+        self.queue.take_next(lead, self.first_copies.is_some(), sent)
     }
 
     pub(super) fn ended(&mut self, key: PeerKey, piece: Piece, sent: bool) {
@@ -183,6 +171,7 @@ impl Server {
         neighbour.granted -= 1;
         if !sent {
             neighbour.served = neighbour.served.saturating_sub(u64::from(grant.len));
+            self.queue.note_served(grant.peer, neighbour.served);
             return;
         }
         neighbour.has.set(piece);

@@ -12,8 +12,8 @@ pub(super) struct Neighbour {
     pub(super) key: PeerKey,
     /// What it has, as far as known.
     pub(super) has: Bitfield,
-    /// Oldest first.
-    pub(super) waiting: Vec<Piece>,
+    /// Asks that wait.
+    pub(super) waiting: u32,
     /// Grants under way.
     pub(super) granted: u32,
     /// Bytes granted, counted from what the least served neighbour had when this one came.
@@ -29,7 +29,7 @@ pub(super) struct Neighbour {
 
 impl Neighbour {
     pub(super) const fn idle(&self) -> bool {
-        self.waiting.is_empty() && self.granted == 0
+        self.waiting == 0 && self.granted == 0
     }
 }
 
@@ -51,7 +51,7 @@ impl Server {
                 Have::All => Bitfield::full(count),
                 Have::Some(pieces) => pieces.resized(count),
             },
-            waiting: Vec::new(),
+            waiting: 0,
             granted: 0,
             served,
             last_ask: self.now,
@@ -102,22 +102,23 @@ impl Server {
         let neighbour = &mut self.neighbours[at];
         neighbour.last_ask = self.now;
         neighbour.ignored = 0;
-        if neighbour.waiting.contains(&piece) || self.uplink.carries(key, piece) {
+        if self.queue.contains(key, piece) || self.uplink.carries(key, piece) {
             return;
         }
         if !self.have.get(piece) {
             self.outputs.push_back(refuse(Refusal::Lacking));
-        } else if neighbour.waiting.len() >= self.config.max_waiting {
+        } else if neighbour.waiting >= self.config.max_waiting {
             self.outputs.push_back(refuse(Refusal::Busy));
         } else {
-            neighbour.waiting.push(piece);
+            neighbour.waiting += 1;
+            self.queue.push(key, piece, neighbour.served);
             self.asked_for_shown(at, piece);
         }
     }
 
     pub(super) fn neighbour_withdraws(&mut self, key: PeerKey, piece: Piece) {
         let Some(at) = self.find(key) else { return };
-        self.neighbours[at].waiting.retain(|&waiting| waiting != piece);
+        self.neighbours[at].waiting -= u32::from(self.queue.remove(key, piece));
         self.end_grant(at, piece, false);
     }
 
@@ -137,6 +138,7 @@ impl Server {
     fn remove(&mut self, at: usize) {
         let gone = self.neighbours.remove(at);
         self.uplink.forget(gone.key);
+        self.queue.forget(gone.key);
         self.take_back(&gone.unasked);
     }
 }

@@ -1,7 +1,8 @@
 //! New pieces, told to the neighbours together rather than one by one.
 //!
 //! The first piece after a quiet time is told at once; what comes soon after waits for the rest of the interval. The interval grows
-//! with the number of neighbours, so that what a peer spends on news does not.
+//! with the square of the number of neighbours: each piece of news goes to all of them, comes from all of them, and matters less the more
+//! there are to get a piece from.
 
 use super::{Output, Role, Server, Shown};
 use crate::pieces::Piece;
@@ -35,7 +36,7 @@ impl Server {
 
     fn interval(&self) -> std::time::Duration {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
-        self.config.news_spacing.saturating_mul(neighbours).min(self.config.max_news_delay)
+        self.config.news_spacing.saturating_mul(neighbours.saturating_mul(neighbours)).min(self.config.max_news_delay)
     }
 
     pub(super) fn tell_news_if_due(&mut self) {

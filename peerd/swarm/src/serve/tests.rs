@@ -133,8 +133,12 @@ impl Driver {
         assert!(self.granted.len() <= self.config.max_grants);
         assert!(self.shown.len() <= self.config.max_neighbours);
         assert_eq!(self.server.load().1, self.granted.len(), "grants");
-        let waiting: usize = self.server.neighbours.iter().map(|neighbour| neighbour.waiting.len()).sum();
-        assert_eq!(waiting, self.waiting.len(), "asks that wait");
+        let waiting: u32 = self.server.neighbours.iter().map(|neighbour| neighbour.waiting).sum();
+        assert_eq!(
+            (waiting as usize, self.server.queue.len()),
+            (self.waiting.len(), self.waiting.len()),
+            "asks that wait"
+        );
         assert!(self.waiting.is_empty() || self.granted.len() >= 2, "the uplink idles while somebody waits");
     }
 

@@ -2,15 +2,13 @@
 
 use super::Simulation;
 use super::events::What;
+use super::topology::LOOK_AGAIN;
 use crate::core::Input;
 use crate::peers::PeerKey;
 use crate::serve;
 use crate::sim::bound;
 use crate::timers::{Moment, nanos};
 use std::time::Duration;
-
-/// How long after it notices a lack of neighbours a machine asks the directory again.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Simulation {
     /// One of those who leave goes at a random moment within what the download takes at the least.
@@ -65,11 +63,31 @@ impl Simulation {
         self.look_again_if_few(peer);
     }
 
-    pub(super) fn look_again_if_few(&mut self, peer: u32) {
-        let few = self.machines[peer as usize].linked.len() < self.scenario.constants.sample as usize / 2;
-        if few {
-            self.plan_look(peer);
+    fn look_again_if_few(&mut self, peer: u32) {
+        if self.has_few(peer) {
+            self.plan_look(peer, LOOK_AGAIN);
         }
+    }
+
+    /// `who` has everything and asks nobody any more; others may go on asking it.
+    pub(super) fn finish(&mut self, who: u32) {
+        let at = self.now + self.scenario.latency;
+        for whom in self.machines[who as usize].linked.clone() {
+            self.events.push(at, What::Unwatch { who, whom });
+        }
+    }
+
+    pub(super) fn unwatched(&mut self, who: u32, whom: u32) {
+        let now = self.now;
+        let machine = self.machine(whom);
+        if let Some(server) = &mut machine.serve {
+            server.handle(serve::Input::NeighbourLeft { peer: PeerKey(who) }, now);
+        }
+        if !machine.wants() {
+            self.unlink(whom, who);
+            self.unlink(who, whom);
+        }
+        self.drain_serve(whom);
     }
 
     /// Both ends are done with each other: a ban, or a neighbour too many.
@@ -78,15 +96,5 @@ impl Simulation {
         let at = self.now + self.scenario.latency;
         self.events.push(at, What::Left { who: peer, tell: other });
         self.events.push(self.now, What::Left { who: other, tell: peer });
-    }
-
-    /// Asks the directory for others in a while.
-    pub(super) fn plan_look(&mut self, peer: u32) {
-        let machine = self.machine(peer);
-        let wants = machine.fetch.as_ref().is_some_and(|core| !core.stored().is_full());
-        if wants && !machine.looking && machine.present {
-            machine.looking = true;
-            self.events.push(self.now + LOOK_AGAIN, What::LookAround { peer });
-        }
     }
 }

@@ -4,6 +4,7 @@ use super::Simulation;
 use super::events::What;
 use super::links::wire_bytes;
 use super::scenario::Lie;
+use super::topology::LOOK_AGAIN;
 use crate::core::{Failure, Input, Output};
 use crate::peers::{Have, PeerKey};
 use crate::pieces::Piece;
@@ -34,16 +35,17 @@ impl Simulation {
                     self.events.push(at, What::Withdraw { from: peer, to: to.0, piece: piece.0 });
                 }
                 Output::Ban { peer: other, .. } => self.cut(peer, other.0),
-                Output::Stalled => self.plan_look(peer),
+                Output::Stalled => self.plan_look(peer, LOOK_AGAIN),
                 Output::Unstalled => {}
-                Output::Done => self.done(),
+                Output::Done => self.done(peer),
             }
         }
         self.plan_fetch_timer(peer);
     }
 
-    fn done(&mut self) {
+    fn done(&mut self, peer: u32) {
         self.completions.push(self.now);
+        self.finish(peer);
         self.unfinished -= 1;
     }
 
@@ -94,7 +96,8 @@ impl Simulation {
         let (now, peer) = (self.now, PeerKey(from));
         let machine = &mut self.machines[to as usize];
         let Some(core) = &mut machine.fetch else { return };
-        if !machine.linked.contains(&from) {
+        // What comes after the first word is ignored by those who do not know the peer; the first would introduce it.
+        if !matches!(shown, Shown::More(_)) && !machine.linked.contains(&from) {
             return;
         }
         let count = self.geometry.count();
@@ -272,7 +275,7 @@ impl Simulation {
 }
 
 /// The moment to wake at, when it is before the one that is set already.
-fn earlier(wanted: Option<Moment>, set: &mut Option<Moment>, now: Moment) -> Option<Moment> {
+pub(super) fn earlier(wanted: Option<Moment>, set: &mut Option<Moment>, now: Moment) -> Option<Moment> {
     let at = wanted?.max(now);
     if set.is_some_and(|set| set <= at) {
         return None;

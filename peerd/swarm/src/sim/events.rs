@@ -24,6 +24,11 @@ pub(super) enum What {
         who: u32,
         whom: u32,
     },
+    /// `who` does not ask `whom` any more.
+    Unwatch {
+        who: u32,
+        whom: u32,
+    },
     /// A machine asks the directory for others.
     LookAround {
         peer: u32,

@@ -24,7 +24,8 @@ pub(super) struct Machine {
     pub(super) shunned: Vec<u32>,
     pub(super) fetch_timer: Option<Moment>,
     pub(super) serve_timer: Option<Moment>,
-    pub(super) looking: bool,
+    /// When it asks the directory for others next.
+    pub(super) look_at: Option<Moment>,
 }
 
 impl Machine {
@@ -40,7 +41,7 @@ impl Machine {
             shunned: Vec::new(),
             fetch_timer: None,
             serve_timer: None,
-            looking: false,
+            look_at: None,
         }
     }
 
@@ -52,6 +53,11 @@ impl Machine {
 
     pub(super) fn leecher(scenario: &Scenario) -> Self {
         Self::new(scenario, scenario.up)
+    }
+
+    /// Whether it is there and lacks something.
+    pub(super) fn wants(&self) -> bool {
+        self.present && self.fetch.as_ref().is_some_and(|core| !core.stored().is_full())
     }
 
     /// Begins to fetch.

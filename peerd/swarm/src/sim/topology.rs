@@ -1,12 +1,21 @@
 //! Who meets whom: arrivals, and the directory's random bounded samples.
 
 use super::Simulation;
+use super::deliver::earlier;
 use super::events::What;
 use super::machine::Machine;
 use super::scenario::{Arrivals, Lie};
 use crate::peers::{Have, PeerKey};
 use crate::serve::{self, Role};
 use crate::timers::{Moment, nanos, scale};
+use std::time::Duration;
+
+/// How long after it notices a lack of neighbours a machine asks the directory again, and how long otherwise.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How many complete holders the directory names.
+const HOLDERS: u32 = 4;
 
 impl Simulation {
     pub(super) fn populate(&mut self) {
@@ -78,17 +87,49 @@ impl Simulation {
     }
 
     pub(super) fn look_around(&mut self, peer: u32) {
-        self.machine(peer).looking = false;
-        if self.machines[peer as usize].present {
+        let now = self.now;
+        let machine = self.machine(peer);
+        let first = machine.look_at.is_none();
+        if !machine.wants() || !(first || machine.look_at == Some(now)) {
+            return;
+        }
+        machine.look_at = None;
+        self.meet_holders(peer);
+        if first || self.has_few(peer) {
             self.meet_some(peer);
-            self.look_again_if_few(peer);
+        }
+        let after = if self.has_few(peer) { LOOK_AGAIN } else { LOOK_EVERY };
+        self.plan_look(peer, after);
+    }
+
+    pub(super) fn has_few(&self, peer: u32) -> bool {
+        self.machines[peer as usize].linked.len() < self.scenario.constants.sample as usize / 2
+    }
+
+    /// Asks the directory for others after a while.
+    pub(super) fn plan_look(&mut self, peer: u32, after: Duration) {
+        let now = self.now;
+        let machine = self.machine(peer);
+        if machine.wants()
+            && let Some(at) = earlier(Some(now + after), &mut machine.look_at, now)
+        {
+            self.events.push(at, What::LookAround { peer });
+        }
+    }
+
+    /// The directory names some complete holders to everybody; those with room for one more are good to know.
+    fn meet_holders(&mut self, peer: u32) {
+        let holders = u32::try_from(self.scenario.holders.len()).unwrap_or(u32::MAX);
+        let start = self.rng.below(holders);
+        for step in 0..holders.min(HOLDERS) {
+            self.meet(peer, (start + step) % holders);
         }
     }
 
     /// Connects to machines of a random sample, as far as both have room.
     fn meet_some(&mut self, peer: u32) {
-        let others = u32::try_from(self.present.len()).unwrap_or(u32::MAX);
         let sample = self.scenario.constants.sample;
+        let others = u32::try_from(self.present.len()).unwrap_or(u32::MAX);
         if others <= sample + 1 {
             for other in self.present.clone() {
                 self.meet(peer, other);
@@ -117,8 +158,7 @@ impl Simulation {
 
     /// `who` connects to `whom`, if it wants to know what that one has.
     fn watch(&mut self, who: u32, whom: u32) {
-        let wants = self.machines[who as usize].fetch.as_ref().is_some_and(|core| !core.stored().is_full());
-        if wants {
+        if self.machines[who as usize].wants() {
             let trips = self.scenario.constants.handshake_trips * 2 + 1;
             self.events.push(self.now + self.scenario.latency * trips, What::Watch { who, whom });
         }

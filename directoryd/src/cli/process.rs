@@ -1,0 +1,44 @@
+//! What the serving process asks of the system for itself.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+
+/// Files that the directory itself has open: database, log, listener, and some to spare.
+const OWN: u64 = 128;
+
+/// Each connection is an open file, and the usual soft limit of 1,024 (for programs that still use `select`) is far from
+/// enough for thousands of peers: takes as many as the system allows, and says so if that is too few for `connections`.
+pub(super) fn raise_open_files(connections: usize) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "cannot raise the number of open files");
+    }
+    let Some(allowed) = getrlimit(Resource::Nofile).current else { return };
+    if allowed < connections as u64 + OWN {
+        tracing::warn!(
+            open_files = allowed,
+            max_connections = connections,
+            "the system allows too few open files for so many connections: raise the hard limit (`ulimit -Hn`, \
+             LimitNOFILE= under systemd), or lower --max-connections"
+        );
+    }
+}
+
+/// Memory holds signing keys and, for moments, passwords: no core file, and no look from other processes of this user.
+pub(super) fn keep_memory_private() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "cannot keep the memory out of core files");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn there_will_be_no_core_file() {
+        keep_memory_private();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}

@@ -1,0 +1,141 @@
+//! What is being served now: one [`Offer`] per file that somebody watches, made when the first neighbour comes and gone with
+//! the last. Downloads register here what they have, so that a file is served from its first verified piece on.
+//!
+//! The policy (what to show to whom, who is next) is the serving half of the `swarm` crate; an offer drives it. Calls come
+//! from many connections at once and are short, so a lock guards it: no request waits for an actor.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use proto::ids::FileId;
+use proto::manifest::Manifest;
+use swarm::serve::Role;
+use swarm::{Bitfield, Piece};
+use tokio::sync::watch;
+
+use crate::shares::Catalog;
+use crate::store::manifests::Manifests;
+use crate::store::part::Part;
+
+mod offer;
+
+pub use offer::{Asked, Gains, Neighbour, Offer, Refused};
+
+/// Where the bytes of an offer are.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A shared file.
+    Share(PathBuf),
+    /// A download under way.
+    Part(Arc<Part>),
+}
+
+/// A download under way, as far as others can have of it.
+struct Partial {
+    manifest: Arc<Manifest>,
+    part: Arc<Part>,
+    stored: Bitfield,
+}
+
+/// Every offer of this peer. Cheap to clone.
+#[derive(Clone)]
+pub struct Offers(Arc<Inner>);
+
+struct Inner {
+    catalog: watch::Receiver<Arc<Catalog>>,
+    manifests: Arc<Manifests>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    partials: HashMap<FileId, Partial>,
+    /// Kept alive by its neighbours.
+    open: HashMap<FileId, Weak<Offer>>,
+    /// Files that other complete holders are known of.
+    seconded: std::collections::HashSet<FileId>,
+}
+
+impl Offers {
+    /// Of what the catalog has, and of downloads that register.
+    pub fn new(catalog: watch::Receiver<Arc<Catalog>>, manifests: Arc<Manifests>) -> Self {
+        Self(Arc::new(Inner { catalog, manifests, table: Mutex::default() }))
+    }
+
+    /// The manifest of a file that this peer has some of. Reads from disk.
+    pub fn manifest(&self, id: FileId) -> Option<Arc<Manifest>> {
+        if let Some(partial) = self.table().partials.get(&id) {
+            return Some(Arc::clone(&partial.manifest));
+        }
+        let size = self.0.catalog.borrow().get(id)?.size();
+        self.0.manifests.load(id, size)
+    }
+
+    /// Whether this peer has some of a file.
+    pub fn has(&self, id: FileId) -> bool {
+        self.0.catalog.borrow().get(id).is_some() || self.table().partials.contains_key(&id)
+    }
+
+    /// The offer of a file, opened if it is not; nothing if this peer has none of it. Reads from disk.
+    pub fn open(&self, id: FileId) -> Option<Arc<Offer>> {
+        let manifest = self.manifest(id)?;
+        let share = self.0.catalog.borrow().get(id).cloned();
+        let mut table = self.table();
+        if let Some(open) = table.open.get(&id).and_then(Weak::upgrade) {
+            return Some(open);
+        }
+        let count = manifest.geometry().count();
+        let (source, have) = match (share, table.partials.get(&id)) {
+            (Some(share), _) => (Source::Share(share.path.clone()), Bitfield::full(count)),
+            (None, Some(partial)) => (Source::Part(Arc::clone(&partial.part)), partial.stored.clone()),
+            (None, None) => return None,
+        };
+        let role = if table.seconded.contains(&id) { Role::OneOfMany } else { Role::LoneSeed };
+        let offer = Offer::new(manifest, source, have, role);
+        table.open.retain(|_, offer| offer.strong_count() > 0);
+        table.open.insert(id, Arc::downgrade(&offer));
+        Some(offer)
+    }
+
+    /// A download has begun; what it has is served from now on.
+    pub fn register(&self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
+        let id = manifest.id();
+        // The one it fetches from has all of it.
+        let mut table = self.table();
+        table.seconded.insert(id);
+        table.partials.insert(id, Partial { manifest, part, stored });
+    }
+
+    /// A download has a piece more.
+    pub fn gained(&self, id: FileId, piece: Piece) {
+        let offer = {
+            let mut table = self.table();
+            if let Some(partial) = table.partials.get_mut(&id) {
+                partial.stored.set(piece);
+            }
+            table.open.get(&id).and_then(Weak::upgrade)
+        };
+        if let Some(offer) = offer {
+            offer.gained(piece);
+        }
+    }
+
+    /// A download has ended. If its file is at its place, neighbours are served from there.
+    pub fn unregister(&self, id: FileId, finished: Option<PathBuf>) {
+        let offer = {
+            let mut table = self.table();
+            table.partials.remove(&id);
+            table.open.get(&id).and_then(Weak::upgrade)
+        };
+        match (offer, finished) {
+            (Some(offer), Some(path)) => offer.moved(Source::Share(path)),
+            (Some(offer), None) => offer.close(),
+            (None, _) => {}
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

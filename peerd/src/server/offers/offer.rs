@@ -1,0 +1,324 @@
+//! One file as it is offered to its neighbours: drives the serving half of the core and carries out what it says.
+//!
+//! Invariant: every ask that was granted is reported as ended, however its stream ends ([`Grant`] sees to it on drop), or
+//! the core would think the uplink busy for ever.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use proto::ids::PeerId;
+use proto::manifest::Manifest;
+use proto::peer::pieces_update::Update;
+use proto::peer::{Gained, PiecesUpdate};
+use swarm::serve::{Config, Input, Output, Refusal, Role, Server, Shown};
+use swarm::{Bitfield, Geometry, Have, Moment, PeerKey, Piece};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Source;
+
+/// Updates that may wait for a neighbour; one that reads none of them is taken for gone.
+const UPDATES: usize = 256;
+
+/// A file as it is offered.
+pub struct Offer {
+    manifest: Arc<Manifest>,
+    epoch: Instant,
+    inner: Mutex<Inner>,
+    this: std::sync::Weak<Self>,
+}
+
+/// Tells whoever asked that the turn has come, or never will.
+type Turn = oneshot::Sender<Result<(), Refused>>;
+
+struct Inner {
+    server: Server,
+    source: Source,
+    next_key: u32,
+    neighbours: HashMap<PeerKey, mpsc::Sender<PiecesUpdate>>,
+    keys: HashMap<PeerId, PeerKey>,
+    /// Numbered, so that one that was asked again is not taken back with its former self.
+    asks: HashMap<(PeerKey, Piece), (u64, Turn)>,
+    next_ask: u64,
+    timer: Option<(Moment, AbortOnDropHandle<()>)>,
+    closed: bool,
+}
+
+/// Why an ask came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The piece is not here.
+    Lacking,
+    /// Too many asks are waiting, or the asker is no neighbour.
+    Busy,
+}
+
+/// A place among the neighbours; leaving is dropping it.
+pub struct Neighbour {
+    offer: Arc<Offer>,
+    key: PeerKey,
+    peer: PeerId,
+    /// What there is, then what comes.
+    pub updates: mpsc::Receiver<PiecesUpdate>,
+}
+
+/// Where a neighbour's word of what it has goes.
+pub struct Gains {
+    offer: Arc<Offer>,
+    key: PeerKey,
+}
+
+/// An ask that waits. Dropping it takes it back.
+pub struct Asked {
+    answer: oneshot::Receiver<Result<(), Refused>>,
+    ticket: Grant,
+}
+
+/// Permission to send one piece, until it is dropped.
+pub struct Grant {
+    offer: Arc<Offer>,
+    key: PeerKey,
+    piece: Piece,
+    number: u64,
+    granted: bool,
+    sent: bool,
+}
+
+impl Offer {
+    pub(super) fn new(manifest: Arc<Manifest>, source: Source, have: Bitfield, role: Role) -> Arc<Self> {
+        let cut = manifest.geometry();
+        let geometry = Geometry::new(cut.size().as_u64(), cut.piece_size()).expect("both cut alike");
+        let server = Server::new(geometry, have, role, Config::default(), rand::random(), Moment::EPOCH);
+        let inner = Inner {
+            server,
+            source,
+            next_key: 0,
+            neighbours: HashMap::new(),
+            keys: HashMap::new(),
+            asks: HashMap::new(),
+            next_ask: 0,
+            timer: None,
+            closed: false,
+        };
+        Arc::new_cyclic(|this| Self { manifest, epoch: Instant::now(), inner: Mutex::new(inner), this: this.clone() })
+    }
+
+    /// What the pieces hash to.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// Where the bytes are now.
+    pub fn source(&self) -> Source {
+        self.lock().source.clone()
+    }
+
+    /// Takes a neighbour in that has these pieces; nothing if there are enough. One that comes again takes the place of its
+    /// former self.
+    pub fn join(self: &Arc<Self>, peer: PeerId, has: Bitfield) -> Option<Neighbour> {
+        let (tell, updates) = mpsc::channel(UPDATES);
+        let mut inner = self.lock();
+        if inner.closed {
+            return None;
+        }
+        let key = PeerKey(inner.next_key);
+        inner.next_key += 1;
+        if let Some(old) = inner.keys.insert(peer, key) {
+            inner.neighbours.remove(&old);
+            self.take(&mut inner, Input::NeighbourLeft { peer: old });
+        }
+        inner.neighbours.insert(key, tell);
+        self.take(&mut inner, Input::NeighbourJoined { peer: key, has: Have::Some(has) });
+        let taken = inner.neighbours.contains_key(&key);
+        drop(inner);
+        let neighbour = Neighbour { offer: Arc::clone(self), key, peer, updates };
+        taken.then_some(neighbour)
+    }
+
+    /// A neighbour asks for a piece. Who is none is refused.
+    pub fn ask(self: &Arc<Self>, peer: PeerId, piece: Piece) -> Result<Asked, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let mut inner = self.lock();
+        let key = *inner.keys.get(&peer).ok_or(Refused::Busy)?;
+        // Asked again for the same piece: the first ask is over.
+        let number = inner.next_ask;
+        inner.next_ask += 1;
+        inner.asks.insert((key, piece), (number, reply));
+        self.take(&mut inner, Input::NeighbourAsks { peer: key, piece });
+        drop(inner);
+        Ok(Asked { answer, ticket: Grant { offer: Arc::clone(self), key, piece, number, granted: false, sent: false } })
+    }
+
+    pub(super) fn gained(&self, piece: Piece) {
+        self.take(&mut self.lock(), Input::Gained { pieces: vec![piece] });
+    }
+
+    pub(super) fn moved(&self, source: Source) {
+        self.lock().source = source;
+    }
+
+    /// Nothing is served any more: neighbours are told by the end of their updates.
+    pub(super) fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.neighbours.clear();
+        inner.asks.clear();
+        inner.keys.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Moment {
+        Moment::from_duration(self.epoch.elapsed())
+    }
+
+    fn take(&self, inner: &mut Inner, input: Input) {
+        inner.server.handle(input, self.now());
+        self.drain(inner);
+    }
+
+    fn drain(&self, inner: &mut Inner) {
+        while let Some(output) = inner.server.poll_output() {
+            match output {
+                Output::Show { peers, shown } => inner.show(&peers, &shown),
+                Output::Grant { peer, piece } => {
+                    let granted =
+                        inner.asks.remove(&(peer, piece)).is_some_and(|(_, reply)| reply.send(Ok(())).is_ok());
+                    if !granted {
+                        // Nobody waits for it any more.
+                        let ended = Input::Ended { peer, piece, sent: false };
+                        inner.server.handle(ended, self.now());
+                    }
+                }
+                Output::Refuse { peer, piece, refusal } => {
+                    if let Some((_, reply)) = inner.asks.remove(&(peer, piece)) {
+                        let _ = reply.send(Err(refusal.into()));
+                    }
+                }
+                Output::TurnAway { peer } => drop(inner.neighbours.remove(&peer)),
+            }
+        }
+        self.arm(inner);
+    }
+
+    fn arm(&self, inner: &mut Inner) {
+        let wanted = inner.server.poll_timeout();
+        if inner.timer.as_ref().map(|(at, _)| *at) == wanted {
+            return;
+        }
+        inner.timer = wanted.map(|at| {
+            let (this, pause) = (self.this.clone(), at.saturating_since(self.now()));
+            let task = tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                if let Some(offer) = this.upgrade() {
+                    offer.due();
+                }
+            });
+            (at, AbortOnDropHandle::new(task))
+        });
+    }
+
+    fn due(&self) {
+        let mut inner = self.lock();
+        // This task itself: dropping its handle must not end it before it is through.
+        if let Some((_, task)) = inner.timer.take() {
+            drop(task.detach());
+        }
+        inner.server.handle_timeout(self.now());
+        self.drain(&mut inner);
+    }
+}
+
+impl Inner {
+    fn show(&mut self, peers: &[PeerKey], shown: &Shown) {
+        let update = match shown {
+            Shown::All => Update::All(true),
+            Shown::First(bits) => Update::Bitfield(Bytes::from(bits.to_bytes())),
+            Shown::More(pieces) => Update::Gained(Gained { pieces: pieces.iter().map(|piece| piece.0).collect() }),
+        };
+        for peer in peers {
+            let told = |tell: &mpsc::Sender<PiecesUpdate>| tell.try_send(PiecesUpdate { update: Some(update.clone()) });
+            if self.neighbours.get(peer).is_some_and(|tell| told(tell).is_err()) {
+                // It reads nothing; the end of its updates makes it come again.
+                self.neighbours.remove(peer);
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Lacking => Self::Lacking,
+            Refusal::Busy => Self::Busy,
+        }
+    }
+}
+
+impl Neighbour {
+    /// Where its word of what it has goes.
+    pub fn gains(&self) -> Gains {
+        Gains { offer: Arc::clone(&self.offer), key: self.key }
+    }
+}
+
+impl Gains {
+    /// It has these pieces.
+    pub fn tell(&self, pieces: Vec<Piece>) {
+        self.offer.take(&mut self.offer.lock(), Input::NeighbourHas { peer: self.key, pieces });
+    }
+}
+
+impl Asked {
+    /// Waits for the turn.
+    pub async fn granted(mut self) -> Result<Grant, Refused> {
+        match (&mut self.answer).await {
+            Ok(Ok(())) => {
+                self.ticket.granted = true;
+                Ok(self.ticket)
+            }
+            Ok(Err(refused)) => Err(refused),
+            Err(_) => Err(Refused::Busy),
+        }
+    }
+}
+
+impl Grant {
+    /// All of the piece is on its way.
+    pub fn sent(mut self) {
+        self.sent = true;
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        let mut inner = self.offer.lock();
+        let (peer, piece) = (self.key, self.piece);
+        let input = if self.granted {
+            Input::Ended { peer, piece, sent: self.sent }
+        } else {
+            if inner.asks.get(&(peer, piece)).is_some_and(|(number, _)| *number != self.number) {
+                return;
+            }
+            inner.asks.remove(&(peer, piece));
+            Input::NeighbourWithdraws { peer, piece }
+        };
+        self.offer.take(&mut inner, input);
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        let mut inner = self.offer.lock();
+        inner.neighbours.remove(&self.key);
+        inner.asks.retain(|(key, _), _| *key != self.key);
+        if inner.keys.get(&self.peer) == Some(&self.key) {
+            inner.keys.remove(&self.peer);
+        }
+        self.offer.take(&mut inner, Input::NeighbourLeft { peer: self.key });
+    }
+}

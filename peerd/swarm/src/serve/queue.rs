@@ -1,0 +1,108 @@
+//! All asks that wait, in the order they came, and what each neighbour had so far.
+//!
+//! One dense list for all neighbours: every grant looks through all of it. Invariant: `served` is the same in all asks of one neighbour.
+
+use crate::peers::PeerKey;
+use crate::pieces::Piece;
+
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) peer: PeerKey,
+    pub(super) piece: Piece,
+    /// Bytes its neighbour was granted.
+    served: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    asks: Vec<Ask>,
+}
+
+impl Queue {
+    pub(super) fn contains(&self, peer: PeerKey, piece: Piece) -> bool {
+        self.asks.iter().any(|ask| ask.peer == peer && ask.piece == piece)
+    }
+
+    pub(super) fn wants(&self, piece: Piece) -> bool {
+        self.asks.iter().any(|ask| ask.piece == piece)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.asks.len()
+    }
+
+    pub(super) fn push(&mut self, peer: PeerKey, piece: Piece, served: u64) {
+        self.asks.push(Ask { peer, piece, served });
+    }
+
+    /// Takes the ask out that `sent` (times a piece was sent), what its neighbour had, and age put first, in this order. Not considered are those
+    /// who had more than `lead` bytes above the least served, unless their piece was never sent and `first_copies` go before all.
+    pub(super) fn take_next(&mut self, lead: u64, first_copies: bool, sent: impl Fn(Piece) -> u16) -> Option<Ask> {
+        let fair = self.asks.iter().map(|ask| ask.served).min()?.saturating_add(lead);
+        let mut next = None;
+        for (place, ask) in self.asks.iter().enumerate() {
+            let times = sent(ask.piece);
+            if ask.served <= fair || (first_copies && times == 0) {
+                let rank = (times, ask.served, place);
+                next = Some(next.map_or(rank, |best| rank.min(best)));
+            }
+        }
+        next.map(|(_, _, place)| self.asks.remove(place))
+    }
+
+    /// Takes one ask out; says whether it was there.
+    pub(super) fn remove(&mut self, peer: PeerKey, piece: Piece) -> bool {
+        let place = self.asks.iter().position(|ask| ask.peer == peer && ask.piece == piece);
+        place.map(|place| self.asks.remove(place)).is_some()
+    }
+
+    /// `peer` is gone.
+    pub(super) fn forget(&mut self, peer: PeerKey) {
+        self.asks.retain(|ask| ask.peer != peer);
+    }
+
+    /// `peer` was granted `served` bytes by now.
+    pub(super) fn note_served(&mut self, peer: PeerKey, served: u64) {
+        for ask in self.asks.iter_mut().filter(|ask| ask.peer == peer) {
+            ask.served = served;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(asks: &[(u32, u32, u64)]) -> Queue {
+        let mut queue = Queue::default();
+        for &(peer, piece, served) in asks {
+            queue.push(PeerKey(peer), Piece(piece), served);
+        }
+        queue
+    }
+
+    #[test]
+    fn the_piece_sent_least_is_next_among_those_who_had_least() {
+        let mut queue = queue(&[(1, 0, 0), (2, 5, 10), (3, 7, 500)]);
+        let sent = |piece: Piece| u16::from(piece.0 < 3);
+        let order: Vec<_> = std::iter::from_fn(|| queue.take_next(100, false, sent).map(|ask| ask.peer.0)).collect();
+        assert_eq!(order, [2, 1, 3]);
+    }
+
+    #[test]
+    fn a_first_copy_goes_before_fairness() {
+        let mut queue = queue(&[(1, 0, 0), (3, 7, 500)]);
+        let sent = |piece: Piece| u16::from(piece.0 < 3);
+        assert_eq!(queue.take_next(100, true, sent).map(|ask| ask.peer.0), Some(3));
+    }
+
+    #[test]
+    fn what_a_neighbour_had_counts_for_all_its_asks() {
+        let mut queue = queue(&[(1, 0, 0), (1, 1, 0), (2, 2, 50)]);
+        queue.note_served(PeerKey(1), 200);
+        assert_eq!(queue.take_next(0, false, |_| 0).map(|ask| ask.peer.0), Some(2));
+        queue.forget(PeerKey(1));
+        assert_eq!(queue.len(), 0);
+    }
+}

@@ -20,8 +20,8 @@ mod tickets;
 
 pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE, Refusal as ChallengeRefusal};
 pub(crate) use liveness::Liveness;
-pub(crate) use passwords::Passwords;
 pub use passwords::hash_password;
+pub(crate) use passwords::{Passwords, Turn};
 pub(crate) use session_cache::SessionCache;
 pub(crate) use throttle::Throttle;
 pub(crate) use tickets::Tickets;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! request ─▶ routes (URL map, extraction) ─▶ handlers (use cases) ─▶ db (one hop) ─▶ SQLite
-//!                                              └─▶ app: leases, challenges, session cache (memory, may be lost)
+//!                                              └─▶ app: leases, tickets, logins, session cache (memory, may be lost)
 //! ```
 //! Invariant: what was answered with 2xx survives a crash; leases excepted, which are refreshed and not kept.
 

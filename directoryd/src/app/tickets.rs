@@ -107,8 +107,10 @@ impl Tickets {
                 key.signs_from += ahead;
                 key.ends_at = key.ends_at.map(|end| end + ahead);
             }
-            let ids: Vec<&str> = stored.iter().map(|key| key.id.as_str()).collect();
-            tracing::info!(?ids, "tickets are signed with the first of these keys that peers know");
+            if !known.0.is_empty() {
+                let ids: Vec<&str> = stored.iter().map(|key| key.id.as_str()).collect();
+                tracing::info!(?ids, "the signing keys have changed; peers hear of it with their next heartbeat");
+            }
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys(stored));
         }
         self.keys().ended(self.now())

@@ -36,8 +36,13 @@ async fn list(store: &Store) -> anyhow::Result<()> {
         eprintln!("there is no key yet: the first one is made when the directory first serves");
     }
     for key in &keys {
-        let until = key.ends_at.map_or_else(|| "-".to_owned(), |end| end.to_string());
-        println!("{}\t{}\t{}\t{until}", key.id, state(key, keys.len() == 1, now), key.created_at);
+        let until = key.ends_at.map_or_else(|| "-".to_owned(), |end| format!("{end:.0}"));
+        println!(
+            "{}\t{}\t{}\t{until}",
+            key.id,
+            state(key, keys.len() == 1, now),
+            format_args!("{:.0}", key.created_at)
+        );
     }
     Ok(())
 }
@@ -54,11 +59,11 @@ fn state(key: &SigningKey, lone: bool, now: Timestamp) -> &'static str {
 async fn rotate(store: &Store, terms: KeyTerms, force: bool) -> anyhow::Result<()> {
     match store.rotate_keys(terms, force, Timestamp::now()).await? {
         Rotation::Made { id, signs_from, former_ends: Some(end) } => {
-            eprintln!("made {id}: it signs from {signs_from} on; the former key counts until {end}");
+            eprintln!("made {id}: it signs from {signs_from:.0} on; the former key counts until {end:.0}");
         }
         Rotation::Made { id, .. } => eprintln!("made {id}: it signs from now on, and no other key counts"),
         Rotation::TooSoon { until } => bail!(
-            "the last rotation is not over: tickets of the former key run until {until}; rotate again after that, or let \
+            "the last rotation is not over: tickets of the former key run until {until:.0}; rotate again after that, or let \
              no earlier key count with `directoryd keys rotate --force`"
         ),
     }

@@ -141,6 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn every_step_can_be_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("directory.db");
+        let steps = migrate(&path).unwrap().steps;
+        let mut connection = open(&path).unwrap();
+        assert_eq!(connection.revert_all_migrations(MIGRATIONS).unwrap().len(), steps.len());
+        drop(connection);
+        assert_eq!(migrate(&path).unwrap().steps, steps);
+    }
+
+    #[test]
     fn a_newer_database_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("directory.db");

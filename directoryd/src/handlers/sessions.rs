@@ -10,7 +10,7 @@ use proto::secret::Secret;
 
 use super::caller::Caller;
 use super::paging::{self, Cursor};
-use crate::app::{App, now};
+use crate::app::{App, Turn, now};
 use crate::db::{self, Credentials, NewSession};
 use crate::error::ApiError;
 
@@ -45,13 +45,7 @@ pub(super) async fn prove(
     app.throttle.check(user, address, Instant::now()).map_err(slowed)?;
     let turn = app.passwords.turn().await?;
     let attempt = app.throttle.admit(user, address, Instant::now()).map_err(slowed)?;
-    let looked_at = async {
-        let credentials = app.store.credentials(user.clone()).await?;
-        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-        let fits = app.passwords.verify(turn, hash, password).await?;
-        Ok::<_, ApiError>((credentials, fits))
-    };
-    let (credentials, fits) = match looked_at.await {
+    let (credentials, fits) = match compare(app, turn, user, password).await {
         Ok(result) => result,
         Err(error) => {
             attempt.void();
@@ -67,6 +61,19 @@ pub(super) async fn prove(
         tracing::info!(user = known.unwrap_or("(unknown)"), %address, "a login failed");
     }
     Ok(proven)
+}
+
+/// The account, and whether the password is its own: false after the same time where there is none.
+async fn compare(
+    app: &App,
+    turn: Turn,
+    user: &UserName,
+    password: Secret,
+) -> Result<(Option<Credentials>, bool), ApiError> {
+    let credentials = app.store.credentials(user.clone()).await?;
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+    let fits = app.passwords.verify(turn, hash, password).await?;
+    Ok((credentials, fits))
 }
 
 pub(crate) fn current(caller: Caller) -> CurrentSession {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 /// Longest wait for any state.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Moves wall clocks of the programs that it is loaded into.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /// Worlds of this process so far.
 static WORLDS: AtomicU8 = AtomicU8::new(0);
 
@@ -21,6 +23,7 @@ pub(crate) struct World {
     net: [u8; 2],
     first_host: u8,
     pub(crate) lease: Duration,
+    flags: Vec<String>,
     directory: Option<Process>,
 }
 
@@ -31,10 +34,21 @@ impl World {
     }
 
     pub(crate) fn with_lease(lease: Duration) -> Self {
+        Self::with_flags(lease, &[])
+    }
+
+    pub(crate) fn with_flags(lease: Duration, flags: &[&str]) -> Self {
         let process = std::process::id();
         let net = [u8::try_from(process >> 8 & 0x7f).unwrap() | 0x80, u8::try_from(process & 0xff).unwrap()];
         let first_host = WORLDS.fetch_add(1, Ordering::Relaxed) * 16 + 1;
-        let mut world = Self { folder: tempfile::tempdir().unwrap(), net, first_host, lease, directory: None };
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            net,
+            first_host,
+            lease,
+            flags: flags.iter().map(ToString::to_string).collect(),
+            directory: None,
+        };
         for user in ["1", "2", "3"] {
             world.add_user(user);
         }
@@ -71,6 +85,7 @@ impl World {
             .arg(self.path("directory"));
         let millis = |duration: Duration| format!("{}ms", duration.as_millis());
         serve.args(["--lease", &millis(self.lease), "--heartbeat", &millis(self.lease / 3)]);
+        serve.args(&self.flags);
         let process = Process::start(serve, self.path("directory.log"));
         eventually("the directory answers", || std::net::TcpStream::connect(self.address(0, 4001)).is_ok());
         self.directory = Some(process);
@@ -109,7 +124,7 @@ impl World {
             args.extend([flag.to_owned(), path.to_str().unwrap().to_owned()]);
         }
         args.extend(flags.iter().map(ToString::to_string));
-        Peer { home, args, address, process: None }
+        Peer { home, args, address, wall_clock: None, process: None }
     }
 }
 
@@ -117,6 +132,8 @@ pub(crate) struct Peer {
     pub(crate) home: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) address: SocketAddr,
+    /// How far the wall clock is off, as libfaketime takes it.
+    pub(crate) wall_clock: Option<String>,
     process: Option<Process>,
 }
 
@@ -129,6 +146,10 @@ impl Peer {
     pub(crate) fn start_unconnected(&mut self) {
         let mut run = Command::new(program("peerd"));
         run.args(&self.args);
+        if let Some(offset) = &self.wall_clock {
+            assert!(Path::new(FAKETIME).exists(), "{FAKETIME} is missing (Debian: apt install faketime)");
+            run.env("LD_PRELOAD", FAKETIME).env("FAKETIME", offset).env("DONT_FAKE_MONOTONIC", "1");
+        }
         self.process = Some(Process::start(run, self.home.with_extension("log")));
         eventually("the control socket answers", || self.ctl(["status"]).status.success());
     }

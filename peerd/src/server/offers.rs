@@ -38,6 +38,26 @@ struct Partial {
     stored: Bitfield,
 }
 
+/// A download that serves what it has. Dropping it, by a panic too, ends that and lets go of the part file.
+pub struct Registration {
+    offers: Offers,
+    id: FileId,
+    finished: Option<PathBuf>,
+}
+
+impl Registration {
+    /// The file is at its place: neighbours are served from there.
+    pub fn finish(mut self, path: PathBuf) {
+        self.finished = Some(path);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.offers.unregister(self.id, self.finished.take());
+    }
+}
+
 /// Every offer of this peer. Cheap to clone.
 #[derive(Clone)]
 pub struct Offers(Arc<Inner>);
@@ -98,13 +118,16 @@ impl Offers {
         Some(offer)
     }
 
-    /// A download has begun; what it has is served from now on.
-    pub fn register(&self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
+    /// A download has begun; what it has is served for as long as the registration lives.
+    #[must_use]
+    pub fn register(&self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) -> Registration {
         let id = manifest.id();
         // The one it fetches from has all of it.
         let mut table = self.table();
         table.seconded.insert(id);
         table.partials.insert(id, Partial { manifest, part, stored });
+        drop(table);
+        Registration { offers: self.clone(), id, finished: None }
     }
 
     /// A download has a piece more.
@@ -122,7 +145,7 @@ impl Offers {
     }
 
     /// A download has ended. If its file is at its place, neighbours are served from there.
-    pub fn unregister(&self, id: FileId, finished: Option<PathBuf>) {
+    fn unregister(&self, id: FileId, finished: Option<PathBuf>) {
         let offer = {
             let mut table = self.table();
             table.partials.remove(&id);

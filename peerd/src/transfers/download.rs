@@ -34,7 +34,7 @@ use super::link::{self, Fact};
 use super::locate::{Locator, Search, Unlocated};
 use super::progress::Meter;
 use crate::mailbox::{Mailbox, PROMPT};
-use crate::server::Offers;
+use crate::server::offers::{Offers, Registration};
 use crate::shares::{self, Catalog, Share};
 use crate::store::layout::StateDir;
 use crate::store::manifests::Manifests;
@@ -125,6 +125,8 @@ pub struct State {
     /// Why nothing moves, while nothing does.
     waiting: Option<(TransferState, String)>,
     locate: Option<AbortOnDropHandle<()>>,
+    /// Others are served what is there, while this is here.
+    offered: Option<Registration>,
     /// Pause before holders are looked for again while pieces come.
     locate_pause: Duration,
     _show: AbortOnDropHandle<()>,
@@ -151,6 +153,7 @@ impl Actor for Download {
             began: Instant::now(),
             waiting: None,
             locate: None,
+            offered: None,
             locate_pause: LOCATE_FIRST,
             _show: every(&me, SHOW_EVERY, || Msg::Show),
             me,
@@ -292,13 +295,13 @@ impl State {
 
     fn prepared(&mut self, result: Result<Ground, BadDestination>) {
         let Phase::Preparing(manifest) = &self.phase else { return };
+        let manifest = Arc::clone(manifest);
         match result {
             Ok(Ground::Open { part, stored }) => {
                 let locator = &self.args.tools.locator;
                 let (identity, bearer) = (locator.identity.clone(), locator.bearer());
                 let (part, downlink) = (Arc::new(part), self.args.tools.downlink.clone());
-                self.offer(Arc::clone(manifest), Arc::clone(&part), stored.clone());
-                let manifest = Arc::clone(manifest);
+                self.offer(Arc::clone(&manifest), Arc::clone(&part), stored.clone());
                 let shared = link::Shared { identity, bearer, downlink, manifest, part };
                 let mut swarming = Swarming::new(shared, stored, self.me.clone());
                 let events = swarming.drain();
@@ -315,18 +318,18 @@ impl State {
     }
 
     /// Others may have what is there, and are told so before the first piece is asked for.
-    fn offer(&self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
+    fn offer(&mut self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
         let (tools, note) = (&self.args.tools, &self.args.note);
-        tools.offers.register(manifest, part, stored);
+        self.offered = Some(tools.offers.register(manifest, part, stored));
         let (file_id, name, size) = (note.file_id, note.name.clone(), note.size);
         // A shares actor that is away costs the swarm this holder's help, and this download nothing.
         let _ = tools.shares.cast(shares::Msg::Fetching { file_id, name, size });
     }
 
     /// No more of it.
-    fn offer_no_more(&self) {
+    fn offer_no_more(&mut self) {
         let file_id = self.args.note.file_id;
-        self.args.tools.offers.unregister(file_id, None);
+        self.offered = None;
         let _ = self.args.tools.shares.cast(shares::Msg::NotFetching { file_id });
     }
 
@@ -456,17 +459,19 @@ impl State {
         let mut last = self.view(TransferState::Done, None);
         last.bytes = last.size;
         last.verified = true;
-        let view = self.args.view.clone();
+        let (view, offered) = (self.args.view.clone(), self.offered.take());
         tokio::spawn(async move {
             let share = Share { name: note.name.clone(), ..share };
-            let (id, path) = (share.file_id, share.path.clone());
+            let path = share.path.clone();
             let adopted = tools.shares.ask(|reply| shares::Msg::Adopt { share, reply: Some(reply) }, PROMPT).await;
             if let Err(error) =
                 adopted.map_err(|away| away.to_string()).and_then(|done| done.map_err(|error| error.to_string()))
             {
                 tracing::warn!(transfer = %note.transfer_id, error, "the finished file is in place, but not shared");
             }
-            tools.offers.unregister(id, Some(path));
+            if let Some(offered) = offered {
+                offered.finish(path);
+            }
             outcome::forget(&tools.state_dir, &note).await;
             tracing::info!(transfer = %note.transfer_id, file_id = %note.file_id, path = %note.path.display(), "downloaded");
             view.send_replace(last);
@@ -495,7 +500,7 @@ impl State {
     }
 
     /// Says the last word once the note, and the part file of a cancelled download, are gone.
-    fn end(&self, last: Transfer, discard: Option<Arc<Part>>) {
+    fn end(&mut self, last: Transfer, discard: Option<Arc<Part>>) {
         self.offer_no_more();
         let (tools, note, view) = (self.args.tools.clone(), self.args.note.clone(), self.args.view.clone());
         tokio::spawn(async move {

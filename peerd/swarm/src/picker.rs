@@ -124,9 +124,11 @@ mod tests {
     #[test]
     fn the_rarest_piece_of_an_offer_is_picked() {
         let picker = seen_twice_but(100, &[17, 60]);
-        let mut rng = Rng::new(1);
-        assert_eq!(picker.pick(Offer::Some(&having(100, &[3, 17, 40])), &mut rng), Some(Piece(17)));
-        assert!(matches!(picker.pick(Offer::All, &mut rng), Some(Piece(17 | 60))));
+        for seed in 0..50 {
+            let mut rng = Rng::new(seed);
+            assert_eq!(picker.pick(Offer::Some(&having(100, &[3, 17, 40])), &mut rng), Some(Piece(17)));
+            assert!(matches!(picker.pick(Offer::All, &mut rng), Some(Piece(17 | 60))));
+        }
     }
 
     #[test]
@@ -143,6 +145,18 @@ mod tests {
         let picker = Picker::new(count, &Bitfield::new(count));
         for needle in [0, 131_071, 262_143] {
             assert_eq!(picker.pick(Offer::Some(&having(count, &[needle])), &mut Rng::new(7)), Some(Piece(needle)));
+        }
+    }
+
+    #[test]
+    fn an_offer_of_nothing_rare_still_gives_its_rarest() {
+        // A thousand pieces that it lacks are rarer than all it has: the buckets are given up, and words walked.
+        let (rare, have): (Vec<u32>, Vec<u32>) = ((8..1_008).collect(), (0..8).collect());
+        let mut picker = seen_twice_but(1_008, &rare);
+        (0..8).filter(|&piece| piece != 5).for_each(|piece| picker.gained(Piece(piece)));
+        for seed in 0..50 {
+            let found = picker.pick(Offer::Some(&having(1_008, &have)), &mut Rng::new(seed));
+            assert_eq!(found, Some(Piece(5)), "seed {seed}");
         }
     }
 

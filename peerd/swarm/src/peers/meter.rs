@@ -18,7 +18,8 @@ const SECOND: u64 = 1_000_000_000;
 /// Time over which the rate is smoothed, in ns of time in which requests were outstanding.
 const MEMORY: u64 = SECOND;
 
-/// The shortest time a rate is taken over, in ns: pieces that come together are counted together.
+/// The shortest time a rate is taken over, in ns: pieces that come together are counted together. A first piece that seems to
+/// come in less than a twentieth of it is not believed.
 const SHORTEST_SAMPLE: u64 = 2_000_000;
 
 #[derive(Clone, Debug)]
@@ -79,7 +80,7 @@ impl Meter {
     }
 
     fn fold(&mut self) {
-        let time = self.sample_time.max(1);
+        let time = self.sample_time.max(SHORTEST_SAMPLE / 20);
         let sample = scale(self.sample_bytes, SECOND, time);
         self.rate = match self.rate {
             0 => sample,
@@ -148,6 +149,11 @@ mod tests {
 
     /// A peer that sends `rate` bytes per second after `trip`, kept as full as its window allows for `answers` pieces.
     fn played(rate: u64, trip: Duration, answers: usize) -> Meter {
+        timed(rate, trip, answers).0
+    }
+
+    /// The same, and when it was over.
+    fn timed(rate: u64, trip: Duration, answers: usize) -> (Meter, Moment) {
         let mut meter = Meter::new(u64::from(PIECE));
         let takes = Duration::from_nanos(scale(u64::from(PIECE), SECOND, rate));
         let mut now = Moment::EPOCH;
@@ -162,7 +168,7 @@ mod tests {
             now = now.max(arrives);
             meter.arrived(PIECE, sent, now, TARGET);
         }
-        meter
+        (meter, now)
     }
 
     #[test]
@@ -179,6 +185,13 @@ mod tests {
         let meter = played(100_000, Duration::from_millis(5), 10);
         assert!(meter.rate().abs_diff(100_000) < 10_000, "{}", meter.rate());
         assert!(meter.window() < 1 << 20, "{}", meter.window());
+    }
+
+    #[test]
+    fn a_long_path_is_full_after_a_few_round_trips() {
+        // 256 pieces take 134 ms at this rate; 1, 2, 4 … 128 a trip of 200 ms.
+        let (_, over) = timed(500_000_000, Duration::from_millis(200), 256);
+        assert!(over < Moment::EPOCH + Duration::from_millis(2_200), "{over:?}");
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Server {
             }
             let fresh = Bitfield::new(self.geometry.count());
             let unasked = std::mem::replace(&mut self.neighbours[at].unasked, fresh);
-            self.neighbours[at].ignored += 1;
+            self.neighbours[at].ignored += u32::from(!unasked.is_empty());
             self.show_more(at);
             self.take_back(&unasked);
         }

@@ -170,6 +170,16 @@ fn what_a_silent_peer_owes_is_handed_to_another() {
 }
 
 #[test]
+fn what_a_late_peer_has_not_begun_is_withdrawn_when_handed_over() {
+    let mut story = Story::of(2, config());
+    let owed = requests(&story.holder(1));
+    story.begun(1, owed[0].1);
+    story.wait(5_000);
+    let said = story.holder(2);
+    assert_eq!((requests(&said).len(), withdrawn(&said)), (2, vec![owed[1]]));
+}
+
+#[test]
 fn a_refused_piece_is_not_asked_for_again_until_gained() {
     let mut story = Story::of(1, config());
     story.holder(1);
@@ -302,6 +312,29 @@ fn those_who_come_late_are_not_kept_out_by_a_full_total() {
         asked.extend(requests(&story.stored(1, piece)));
     }
     assert!(asked.iter().any(|&(peer, _)| peer == 2), "{asked:?}");
+}
+
+#[test]
+fn a_full_total_is_shared_as_peers_deliver() {
+    let mut story = Story::of(5_000, Config { max_in_flight: 16_000, ..config() });
+    story.holder(1);
+    let deliver = |story: &mut Story, peer| {
+        if let Some(piece) = story.core.flights.oldest_of(PeerKey(peer)) {
+            story.stored(peer, piece.0);
+        }
+    };
+    for _ in 0..100 {
+        story.now = story.now + Duration::from_millis(1);
+        deliver(&mut story, 1);
+    }
+    story.holder(2);
+    for _ in 0..300 {
+        story.now = story.now + Duration::from_millis(1);
+        deliver(&mut story, 2);
+        deliver(&mut story, 1);
+    }
+    let owed: Vec<_> = story.core.peers().map(|view| view.in_flight).collect();
+    assert!(owed.iter().all(|&owed| owed >= 6), "{owed:?}");
 }
 
 #[test]

@@ -147,6 +147,8 @@ fn the_greedy_do_not_keep_others_waiting() {
     let mut server = server(200, Role::OneOfMany, Config { initial_grants: 0, ..Config::default() });
     join(&mut server, 1, at(0));
     join(&mut server, 2, at(0));
+    // What the modest one will ask for was sent before, which alone would put it last.
+    server.carried[150..].fill(3);
     let mut under_way = Vec::new();
     for piece in 0..100 {
         under_way.extend(granted(&ask(&mut server, 1, piece, at(0))));
@@ -165,6 +167,69 @@ fn the_greedy_do_not_keep_others_waiting() {
     }
     let of_two = turns.iter().filter(|&&peer| peer == 2).count();
     assert!((8..=12).contains(&of_two), "{turns:?}");
+}
+
+#[test]
+fn different_pieces_go_out_side_by_side() {
+    let mut server = server(10, Role::OneOfMany, Config { initial_grants: 0, min_grants: 2, ..Config::default() });
+    (1..=3).for_each(|peer| drop(join(&mut server, peer, at(0))));
+    assert_eq!(granted(&ask(&mut server, 1, 0, at(0))), [(1, 0)]);
+    assert_eq!(granted(&ask(&mut server, 2, 1, at(0))), [(2, 1)]);
+    ask(&mut server, 3, 0, at(0));
+    ask(&mut server, 3, 2, at(0));
+    server.handle(Input::Ended { peer: PeerKey(2), piece: Piece(1), sent: true }, at(1));
+    assert_eq!(granted(&outputs(&mut server)), [(3, 2)], "piece 0 is under way");
+}
+
+/// All pieces that `outputs` show to `peer`.
+fn shown_to(peer: u32, outputs: &[Output]) -> BTreeSet<u32> {
+    let shown = outputs.iter().filter_map(|output| match output {
+        Output::Show { peers, shown } if peers.contains(&PeerKey(peer)) => Some(shown),
+        _ => None,
+    });
+    let pieces = shown.flat_map(|shown| match shown {
+        Shown::All => Vec::new(),
+        Shown::First(pieces) => pieces.iter().collect(),
+        Shown::More(pieces) => pieces.clone(),
+    });
+    pieces.map(|piece| piece.0).collect()
+}
+
+/// `peer` asks for what it is shown, and gets it, until it is shown nothing more.
+fn takes_all(server: &mut Server, peer: u32, mut said: Vec<Output>, now: Moment) -> BTreeSet<u32> {
+    let mut had = BTreeSet::new();
+    loop {
+        let wanted: Vec<_> = shown_to(peer, &said).difference(&had).copied().collect();
+        if wanted.is_empty() {
+            return had;
+        }
+        said.clear();
+        for piece in wanted {
+            had.insert(piece);
+            said.extend(ask(server, peer, piece, now));
+            server.handle(Input::Ended { peer: PeerKey(peer), piece: Piece(piece), sent: true }, now);
+            said.extend(outputs(server));
+        }
+    }
+}
+
+#[test]
+fn a_neighbour_that_leaves_gives_back_what_it_was_shown() {
+    let mut server = server(20, Role::LoneSeed, Config::default());
+    join(&mut server, 1, at(0));
+    let said = join(&mut server, 2, at(0));
+    server.handle(Input::NeighbourLeft { peer: PeerKey(1) }, at(0));
+    assert_eq!(takes_all(&mut server, 2, said, at(0)).len(), 20);
+}
+
+#[test]
+fn a_sleeper_does_not_keep_the_last_pieces() {
+    let mut server = server(20, Role::LoneSeed, Config::default());
+    let asleep = shown_to(1, &join(&mut server, 1, at(0)));
+    let said = join(&mut server, 2, at(0));
+    assert_eq!(takes_all(&mut server, 2, said, at(0)).len(), 20 - asleep.len());
+    server.handle_timeout(at(100));
+    assert_eq!(shown_to(2, &outputs(&mut server)), asleep);
 }
 
 #[test]

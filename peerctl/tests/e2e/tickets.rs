@@ -1,0 +1,159 @@
+//! Nobody in who does not belong: what a peer gets that shows no ticket, a wrong one, or one whose time is over.
+
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use peerd::directory::Client;
+use proto::directory::{LoginRequest, RegisterPeer, registration_message};
+use proto::ids::{InstanceId, PeerId};
+use proto::peer::GetManifestRequest;
+use proto::peer::transfer_client::TransferClient;
+use proto::secret::Secret;
+use tonic::Request;
+use transport::{DialError, DialOptions, Identity};
+
+use crate::world::{Peer, World, content, eventually, write};
+
+/// A registered peer of user 3 that shows whatever it is told to.
+struct Requester {
+    runtime: tokio::runtime::Runtime,
+    identity: Identity,
+    ticket: String,
+}
+
+impl Requester {
+    fn register(world: &World, key: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let identity = Identity::load_or_create(&world.path(key)).unwrap();
+        let ticket = runtime.block_on(register(&world.directory_url(), &identity));
+        Self { runtime, identity, ticket }
+    }
+
+    /// Asks a peer for a manifest; `Ok` with its size, or the reason code of the refusal.
+    fn ask(&self, peer: &Peer, id: &str, ticket: Option<&str>) -> Result<u64, String> {
+        self.runtime.block_on(async {
+            let address = peer.address.to_string().parse().unwrap();
+            let options = DialOptions::default();
+            let channel = transport::dial(&address, &self.identity, peer_id(peer), options).await.unwrap();
+            let file_id = Bytes::copy_from_slice(id.parse::<proto::ids::FileId>().unwrap().as_bytes());
+            let mut request = Request::new(GetManifestRequest { file_id });
+            if let Some(ticket) = ticket {
+                request.metadata_mut().insert("authorization", format!("Bearer {ticket}").parse().unwrap());
+            }
+            match TransferClient::new(channel).get_manifest(request).await {
+                Ok(answer) => Ok(answer.into_inner().message().await.unwrap().unwrap().size),
+                Err(status) => {
+                    assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status}");
+                    Err(status.metadata().get("enjambre-reason").unwrap().to_str().unwrap().to_owned())
+                }
+            }
+        })
+    }
+}
+
+fn peer_id(peer: &Peer) -> PeerId {
+    peer.ask(["status"])["peer_id"].as_str().unwrap().parse().unwrap()
+}
+
+async fn register(directory: &str, identity: &Identity) -> String {
+    let client = Client::new(directory, None).unwrap();
+    let request = LoginRequest { username: "3".parse().unwrap(), password: Secret::new("3".into()) };
+    let token = client.log_in(&request).await.unwrap().token;
+    let nonce = client.challenge(&token).await.unwrap().nonce;
+    let (instance, id) = (InstanceId::from_bytes([9; 16]), identity.peer_id());
+    let (name, address) = ("requester".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
+    let signature = identity.sign(&registration_message(&nonce, &id, &instance, &name, &address));
+    let key = identity.public_key();
+    let body = RegisterPeer { name, address, key, nonce, signature, instance, version: "0".into() };
+    client.register(&token, id, &body).await.unwrap().ticket.unwrap().token.expose().to_owned()
+}
+
+#[test]
+fn only_a_ticket_of_ones_own_opens_anything() {
+    let (world, other) = (World::new(), World::new());
+    let one = world.peer("1");
+    write(&world.path("f"), &content(5000));
+    let id = one.upload(&world.path("f"));
+    let (mine, another) = (Requester::register(&world, "a.pem"), Requester::register(&world, "b.pem"));
+    assert_eq!(mine.ask(&one, &id, Some(&mine.ticket)), Ok(5000));
+    assert_eq!(mine.ask(&one, &id, None), Err("ticket-missing".into()));
+    assert_eq!(mine.ask(&one, &id, Some(&another.ticket)), Err("ticket-of-another-peer".into()));
+    let mut tampered = mine.ticket.clone().into_bytes();
+    tampered[20] = if tampered[20] == b'A' { b'B' } else { b'A' };
+    assert_eq!(mine.ask(&one, &id, Some(&String::from_utf8(tampered).unwrap())), Err("ticket-forged".into()));
+    // Made out to the same key, by the directory of another network.
+    std::fs::copy(world.path("a.pem"), other.path("a.pem")).unwrap();
+    let foreign = Requester::register(&other, "a.pem");
+    assert_eq!(mine.ask(&one, &id, Some(&foreign.ticket)), Err("ticket-unknown-key".into()));
+    // A refusal tells nothing of files: one that is not there is refused alike.
+    assert_eq!(mine.ask(&one, &"0".repeat(64), None), Err("ticket-missing".into()));
+}
+
+#[test]
+fn a_ticket_ends_and_a_download_goes_on_with_the_next() {
+    let world = World::with_flags(Duration::from_secs(2), &["--ticket", "2s"]);
+    let one = world.peer("1");
+    write(&world.path("f"), &content(5000));
+    let id = one.upload(&world.path("f"));
+    let requester = Requester::register(&world, "a.pem");
+    assert_eq!(requester.ask(&one, &id, Some(&requester.ticket)), Ok(5000));
+    eventually("it has ended", || requester.ask(&one, &id, Some(&requester.ticket)) == Err("ticket-expired".into()));
+    // A daemon renews its own in time.
+    let two = world.peer("2");
+    for name in ["g", "h", "i"] {
+        write(&world.path(name), name.as_bytes());
+        one.upload(&world.path(name));
+        two.ask(["download", name]);
+    }
+}
+
+#[test]
+fn another_key_or_none_ends_at_the_handshake() {
+    let world = World::new();
+    let one = world.peer("1");
+    let requester = Requester::register(&world, "a.pem");
+    let address = one.address.to_string().parse().unwrap();
+    let wrong = PeerId::from_bytes([7; 20]);
+    let dialled =
+        requester.runtime.block_on(transport::dial(&address, &requester.identity, wrong, DialOptions::default()));
+    assert!(matches!(dialled, Err(DialError::WrongKey { .. })), "{dialled:?}");
+}
+
+#[test]
+fn keys_are_rotated_under_the_peers() {
+    let world = World::with_lease(Duration::from_secs(3));
+    let (one, two) = (world.peer("1"), world.peer("2"));
+    let rotate = Command::new(crate::world::program("directoryd"))
+        .args(["keys", "rotate", "--state-dir"])
+        .arg(world.path("directory"))
+        .output()
+        .unwrap();
+    assert!(rotate.status.success(), "{}", String::from_utf8_lossy(&rotate.stderr));
+    // Signed with the new key, known to nobody yet but the directory.
+    eventually("the directory signs with the new key", || {
+        let requester = Requester::register(&world, "a.pem");
+        write(&world.path("f"), &content(7000));
+        let id = one.upload(&world.path("f"));
+        requester.ask(&one, &id, Some(&requester.ticket)) == Ok(7000)
+    });
+    two.ask(["download", "f"]);
+}
+
+/// Needs libfaketime, which `deploy/check` installs.
+#[test]
+fn wall_clocks_moved_by_days_change_nothing() {
+    let world = World::new();
+    let one = world.peer("1");
+    let bytes = content(300_000);
+    write(&world.path("f"), &bytes);
+    one.upload(&world.path("f"));
+    for (name, offset) in [("2", "+30d"), ("3", "-2d")] {
+        let mut peer = world.idle_peer(name, &[]);
+        peer.wall_clock = Some(offset.into());
+        peer.start();
+        let done = peer.ask(["download", "f"]);
+        assert_eq!(done["verified"], true, "{offset}");
+        assert_eq!(std::fs::read(peer.downloads().join("f")).unwrap(), bytes);
+    }
+}

@@ -45,7 +45,7 @@ impl Default for Config {
             window_min: 2,
             window_max: 256,
             window_initial: 256 << 10,
-            target_queue: Duration::from_millis(250),
+            target_queue: Duration::from_millis(150),
             deadline_factor: 4,
             deadline_min: Duration::from_secs(2),
             deadline_initial: Duration::from_secs(4),

@@ -291,7 +291,7 @@ fn windows_grow_with_the_rate_and_stay_within_the_total() {
         story.stored(1, piece);
         most = most.max(story.core.flights.iter().count());
     }
-    // A piece per millisecond, and work for a quarter of a second: 250 pieces, if there were no total of 64.
+    // A piece per millisecond, and work for 150 ms: 150 pieces, if there were no total of 64.
     assert_eq!(most, 64);
 }
 

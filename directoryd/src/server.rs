@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use transport::Limits;
 
@@ -17,6 +17,9 @@ use crate::config::{Config, Tls};
 use crate::db::{self, KeyTerms, MigrateError, Migrated, Store, StoreError};
 use crate::routes;
 
+/// Connections that may wait to be accepted: all peers come at once after a restart, and of those beyond it some believe
+/// themselves connected and are not. The usual 128 is too few for a few hundred; the system caps it (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
 /// How often the signing keys are looked at.
 const FOLLOW: Duration = Duration::from_secs(1);
 /// How often ended sessions are taken away.
@@ -77,7 +80,7 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls).transpose()?;
         let unbound = |why| StartError::Listen { address: config.listen, why };
-        let listener = TcpListener::bind(config.listen).await.map_err(unbound)?;
+        let listener = listen(config.listen).map_err(unbound)?;
         let address = listener.local_addr().map_err(unbound)?;
         make_folder(&config.database)?;
         let serving = lock(&config.database)?;
@@ -123,6 +126,14 @@ impl Server {
         }
         tracing::info!(connections_cut = drained.cut, "stopped");
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does: a restart does not wait until old connections are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn tls(files: &Tls) -> Result<Arc<ServerConfig>, StartError> {

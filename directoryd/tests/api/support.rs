@@ -1,7 +1,7 @@
 //! A directory of one's own, and peers to talk to it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -238,6 +238,22 @@ pub(crate) async fn code(response: Response) -> ProblemCode {
     problem(response).await.code
 }
 
+/// Settings of a directory that keeps everything in a folder.
+pub(crate) fn config(folder: &Path) -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        database: folder.join("directory.db"),
+        lease: Duration::from_secs(30),
+        heartbeat: Duration::from_secs(10),
+        session: Duration::from_hours(1),
+        ticket: Duration::from_mins(10),
+        tls: None,
+        limits: Limits::default(),
+        log_format: LogFormat::Text,
+        log_level: "info".to_owned(),
+    }
+}
+
 /// A directory in this process.
 pub(crate) struct Directory {
     pub(crate) api: Api,
@@ -259,18 +275,7 @@ impl Directory {
 
     pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            database: folder.path().join("directory.db"),
-            lease: Duration::from_secs(30),
-            heartbeat: Duration::from_secs(10),
-            session: Duration::from_hours(1),
-            ticket: Duration::from_mins(10),
-            tls: None,
-            limits: Limits::default(),
-            log_format: LogFormat::Text,
-            log_level: "info".to_owned(),
-        };
+        let mut config = config(folder.path());
         change(&mut config);
         Self::over(folder, config).await
     }

@@ -6,6 +6,7 @@
 mod daemon;
 mod downloads;
 mod failures;
+mod goldens;
 mod listings;
 mod news;
 mod outputs;

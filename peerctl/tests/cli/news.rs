@@ -1,7 +1,7 @@
 //! What a session is told while nobody types: above the prompt, and nothing that the user knows already.
 
 use std::sync::Mutex;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use proto::control::{DirectoryState, DirectoryStatus, News, Progress, Request, Transfer, TransferState};
 use proto::ids::PeerId;
@@ -11,8 +11,8 @@ use crate::samples::{healthy, key, status, transfer};
 use crate::terminal::Terminal;
 
 /// A daemon that tells some news, one for each word of the test.
-fn telling(news: Vec<News>) -> (House, Sender<()>) {
-    let (go, gone) = channel();
+fn telling(news: Vec<News>) -> (House, SyncSender<()>) {
+    let (go, gone) = sync_channel(1);
     let told = Mutex::new(Some((news, gone)));
     let house = House::new(move |request| {
         let untold = matches!(request, Request::Subscribe(_)).then(|| told.lock().unwrap().take()).flatten();

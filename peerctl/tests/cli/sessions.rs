@@ -227,3 +227,52 @@ fn bars_move_on_a_terminal_only() {
     assert!(!text.contains("25%"), "{text}");
     assert_eq!(house.run(&["download", "a"]).stderr, "");
 }
+
+#[test]
+fn a_terminal_that_is_resized_under_a_bar() {
+    let (go, gone) = std::sync::mpsc::sync_channel(1);
+    let gone = Mutex::new(Some(gone));
+    let house = House::new(move |request| match request {
+        Request::Wait(_) => {
+            let step = |bytes| {
+                let moving = transfer(7, "a rather long name that does not fit", TransferState::Running);
+                let bytes = proto::ids::ByteCount::new(bytes);
+                Say::Progress(Progress::Transfer(proto::control::Transfer { bytes, ..moving }))
+            };
+            vec![step(250), Say::Until(gone.lock().unwrap().take().unwrap()), step(500), Say::Stall]
+        }
+        other => healthy(other),
+    });
+    let mut terminal = Terminal::start(&house, 100, "download a");
+    terminal.expect("25% of ");
+    terminal.resize(40);
+    go.send(()).unwrap();
+    terminal.expect("50%");
+    terminal.interrupt();
+    let (rest, status) = terminal.ended();
+    assert_eq!(status, 130);
+    assert!(rest.contains("the daemon goes on with it"), "{rest}");
+}
+
+#[test]
+fn ten_thousand_names_are_completed_to_what_they_share() {
+    const NAMES: u64 = 10_000;
+    let house = House::new(|request| match request {
+        Request::ListFiles(asked) => {
+            let from: u64 = asked.cursor.as_deref().unwrap_or("0").parse().unwrap();
+            let to = NAMES.min(from + u64::from(asked.limit.unwrap()));
+            // Only the last one differs from the rest before the digits: a part of them would be completed too far.
+            let name = |n| if n == NAMES - 1 { "part-z".to_owned() } else { format!("part-of-it-{n:05}") };
+            let items = (from..to).map(|n| file(&name(n), n, 1)).collect();
+            done(&proto::directory::Page { items, next: (to < NAMES).then(|| to.to_string()) })
+        }
+        other => healthy(other),
+    });
+    let mut terminal = session(&house);
+    terminal.type_in("show-file pa\t");
+    terminal.expect("rt-");
+    terminal.type_in("z\t");
+    terminal.expect("part-z ");
+    terminal.enter("");
+    house.daemon.wait_for(|asked| matches!(asked, Request::ShowFile(show) if show.file == "part-z"));
+}

@@ -54,6 +54,11 @@ impl Terminal {
         self.type_in(&format!("{line}\r"));
     }
 
+    /// Makes it as wide as that.
+    pub(crate) fn resize(&mut self, columns: u16) {
+        self.0.get_process_mut().set_window_size(columns, 30).unwrap();
+    }
+
     pub(crate) fn interrupt(&mut self) {
         self.0.send(ControlCode::EndOfText).unwrap();
     }

@@ -42,7 +42,7 @@ fn shell(home: &Path) -> OsSession {
     let can = Command::new("unshare").args(alone).arg("true").output().is_ok_and(|output| output.status.success());
     let mut command = Command::new(if can { "unshare" } else { "bash" });
     if can {
-        command.args(alone).args(["bash", "-c", "ip link set lo up; exec bash --norc --noprofile -i"]);
+        command.args(alone).args(["bash", "-c", "ip link set lo up; PS1='prompt> ' exec bash --norc --noprofile -i"]);
     } else {
         println!("README runs on the machine's own loopback: `unshare --net` is not allowed here");
         command.args(["--norc", "--noprofile", "-i"]);
@@ -54,7 +54,7 @@ fn shell(home: &Path) -> OsSession {
     command.env_clear().env("PATH", path.unwrap()).env("HOME", home).env("XDG_RUNTIME_DIR", home.join("run"));
     command.env("TERM", "dumb").env("PS1", "prompt> ").current_dir(home);
     let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(60)));
+    session.set_expect_timeout(Some(Duration::from_secs(20)));
     session
 }
 

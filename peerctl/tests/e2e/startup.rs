@@ -115,3 +115,26 @@ fn a_stale_socket_is_no_obstacle() {
     assert!(one.stop().success());
     assert!(!one.home.join("peerd.sock").exists(), "an orderly stop removes it");
 }
+
+/// Where the disk behind `-o` is full is said before anything is fetched. Needs a file system of its own, which only root
+/// can mount.
+#[test]
+fn a_full_disk_behind_an_output() {
+    let world = World::new();
+    let (one, two) = (world.peer("1"), world.peer("2"));
+    write(&world.path("f"), &content(8_000_000));
+    one.upload(&world.path("f"));
+    let disk = world.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&disk).output();
+    if !mounted.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("not run: a_full_disk_behind_an_output: no tmpfs can be mounted here: {mounted:?}");
+        return;
+    }
+    let output = two.ctl(["download", "f", "-o", disk.join("f").to_str().unwrap()]);
+    let left = std::fs::read_dir(&disk).unwrap().count();
+    assert!(Command::new("umount").arg("-l").arg(&disk).status().unwrap().success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), left), (Some(1), 0), "{said}");
+    assert!(said.contains("hint: make room"), "{said}");
+}

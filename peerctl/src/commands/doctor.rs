@@ -34,18 +34,18 @@ impl Doctor {
 async fn examine(cx: &Context<'_>) -> Vec<Check> {
     let versions = match cx.ask(GetVersions {}).await {
         Ok(versions) => versions,
-        Err(failure) => return vec![unreachable(&failure)],
+        Err(failure) => return vec![unanswered("daemon", failure)],
     };
     let mut checks = vec![daemon(&versions.peerd)];
     match cx.ask(Examine {}).await {
         Ok(examination) => checks.extend(examination.checks),
-        Err(failure) => checks.push(Check::fail("examination", failure.message, failure.hint.unwrap_or_default())),
+        Err(failure) => checks.push(unanswered("examination", failure)),
     }
     checks
 }
 
-fn unreachable(failure: &Failure) -> Check {
-    Check::fail("daemon", failure.message.clone(), failure.hint.clone().unwrap_or_default())
+fn unanswered(name: &str, failure: Failure) -> Check {
+    Check { name: name.to_owned(), verdict: Verdict::Fail, message: failure.message, fix: failure.hint }
 }
 
 fn daemon(version: &str) -> Check {

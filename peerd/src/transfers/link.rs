@@ -175,6 +175,10 @@ async fn converse(
                 Some(PiecesUpdate { update: Some(Update::Gained(gained)) }) => {
                     report(Fact::Gained(gained.pieces.into_iter().map(Piece).collect()));
                 }
+                // It had some, and has all by now.
+                Some(PiecesUpdate { update: Some(Update::All(true)) }) => {
+                    report(Fact::Gained((0..shared.manifest.geometry().count()).map(Piece).collect()));
+                }
                 Some(_) => {}
                 None => return Ok(()),
             },

@@ -1,11 +1,11 @@
 //! The fetching half: which piece of one file to ask of which peer, and when to give up on an answer.
 //!
-//! Driven from outside: `handle` one input, drain `poll_output`, sleep until `poll_timeout`, call `handle_timeout`. The same
-//! inputs at the same moments with the same seed give the same outputs.
+//! Driven from outside: `handle` one input, drain `poll_output`, sleep until `poll_timeout`, call `handle_timeout`.
+//! The same inputs at the same moments with the same seed give the same outputs.
 //!
-//! Invariant: every piece is exactly one of stored, in flight (asked of at least one peer that still has time to answer) or
-//! open. Answers nobody waits for, and peers nobody knows, are ignored. What it does not do: bytes, hashes, connections and rate limits
-//! are the driver's; what to show and grant to others is [`crate::serve`]'s.
+//! Invariant: every piece is exactly one of stored, in flight (asked of at least one peer that still has time to
+//! answer) or open. Answers nobody waits for, and peers nobody knows, are ignored. What it does not do: bytes,
+//! hashes, connections and rate limits are the driver's; what to show and grant to others is [`crate::serve`]'s.
 
 mod answers;
 mod ask;
@@ -72,7 +72,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// A download of which `already_stored` is on disk and verified. An empty or complete file is [`Output::Done`] at once.
+    /// A download of which `already_stored` is on disk and verified. An empty or complete file is [`Output::Done`] at
+    /// once.
     pub fn new(geometry: Geometry, already_stored: Bitfield, config: Config, seed: u64, now: Moment) -> Self {
         let stored = already_stored.resized(geometry.count());
         let mut core = Self {

@@ -1,4 +1,5 @@
-//! One neighbour as the fetching half sees it: what it holds, what it was asked for, how fast it answers, how it behaves.
+//! One neighbour as the fetching half sees it: what it holds, what it was asked for, how fast it answers, how it
+//! behaves.
 //!
 //! Invariant: a banned peer owes nothing. Decides nothing about which piece or which peer.
 

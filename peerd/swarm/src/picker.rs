@@ -1,11 +1,12 @@
 //! Which piece next: rarest first among the open ones, ties broken by the seed.
 //!
-//! Owns the set of open pieces (missing and asked of nobody) and how many partial holders each piece has. Complete holders
-//! add the same to every piece and are left out of the count. Knows no peers: it is shown what one of them holds.
+//! Owns the set of open pieces (missing and asked of nobody) and how many partial holders each piece has. Complete
+//! holders add the same to every piece and are left out of the count. Knows no peers: it is shown what one of them
+//! holds.
 //!
-//! Rarest first is Legout, Urvoy-Keller and Michiardi, "Rarest first and choke algorithms are enough" (IMC 2006). A decision
-//! costs a few probes of the rarest buckets; when a holder has little of what is rare, one pass over the words of two bitfields (4,096
-//! for 262,144 pieces) and the rarest of a few candidates.
+//! Rarest first is Legout, Urvoy-Keller and Michiardi, "Rarest first and choke algorithms are enough" (IMC 2006). A
+//! decision costs a few probes of the rarest buckets; when a holder has little of what is rare, one pass over the
+//! words of two bitfields (4,096 for 262,144 pieces) and the rarest of a few candidates.
 
 mod rarity;
 
@@ -13,8 +14,8 @@ use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
 use rarity::Rarity;
 
-/// How many pieces of the rarest buckets are tried before the words are walked. A holder of one piece in eight is served
-/// by 32 tries 98 times in 100.
+/// How many pieces of the rarest buckets are tried before the words are walked. A holder of one piece in eight is
+/// served by 32 tries 98 times in 100.
 const PROBES: u32 = 32;
 
 /// Of how many common pieces the rarest is taken once the words are walked.
@@ -67,7 +68,8 @@ impl Picker {
         }
     }
 
-    /// One more partial holder has `piece`. Need not be said of a piece that will never be open again, nor of the same when it is lost.
+    /// One more partial holder has `piece`. Need not be said of a piece that will never be open again, nor of the
+    /// same when it is lost.
     pub(crate) fn gained(&mut self, piece: Piece) {
         self.rarity.raise(piece, self.open.get(piece));
     }
@@ -77,7 +79,8 @@ impl Picker {
         self.rarity.lower(piece, self.open.get(piece));
     }
 
-    /// An open piece of the offer, as rare as can be found cheaply; `None` only when the offer has no open piece at all.
+    /// An open piece of the offer, as rare as can be found cheaply; `None` only when the offer has no open piece at
+    /// all.
     pub(crate) fn pick(&self, offer: Offer<'_>, rng: &mut Rng) -> Option<Piece> {
         match offer {
             Offer::All => self.rarity.rarest(rng),

@@ -1,6 +1,7 @@
 //! Pieces: their numbers, their sizes, and sets of them.
 //!
-//! Knows nothing of peers or requests. A piece's bytes and hashes are the engine's; here a piece is a number with a length.
+//! Knows nothing of peers or requests. A piece's bytes and hashes are the engine's; here a piece is a number with a
+//! length.
 
 mod bitfield;
 mod geometry;

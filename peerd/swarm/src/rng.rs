@@ -1,9 +1,9 @@
 //! The only luck there is: a small generator that gives the same numbers on every machine and in every release.
 //!
 //! `rand`'s `StdRng` may change its algorithm between versions and `SmallRng` differs between machines; a kept scenario
-//! must give the same answer for years. `SplitMix64` is eight bytes of state, one multiplication chain per draw and more than
-//! enough for tie-breaks (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014; constants from
-//! Vigna's reference code). Nothing here guards a secret.
+//! must give the same answer for years. `SplitMix64` is eight bytes of state, one multiplication chain per draw and
+//! more than enough for tie-breaks (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA
+//! 2014; constants from Vigna's reference code). Nothing here guards a secret.
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);

@@ -1,7 +1,7 @@
 //! Things kept by peer key: few, looked up very often.
 //!
-//! The keys stand apart from what they name: a look-up in fifty of them touches three cache lines, where fifty records would be fifty.
-//! Sorted by key, so that the order never depends on anything but the keys.
+//! The keys stand apart from what they name: a look-up in fifty of them touches three cache lines, where fifty
+//! records would be fifty. Sorted by key, so that the order never depends on anything but the keys.
 
 use std::ops::{Index, IndexMut};
 

@@ -1,11 +1,13 @@
 //! The serving half: what to show to which neighbour, and whom to send the next piece.
 //!
-//! Driven like the fetching half: `handle` one input, drain `poll_output`, sleep until `poll_timeout`, call `handle_timeout`.
-//! A neighbour joins and is shown what there is (all at once, or by a lone seed little by little, see [`first_copies`]); it asks;
-//! an ask waits in the neighbour's queue, is granted when the uplink has room, and ends when the driver says so.
+//! Driven like the fetching half: `handle` one input, drain `poll_output`, sleep until `poll_timeout`, call
+//! `handle_timeout`. A neighbour joins and is shown what there is (all at once, or by a lone seed little by little,
+//! see `first_copies`); it asks; an ask waits in the neighbour's queue, is granted when the uplink has room, and ends
+//! when the driver says so.
 //!
-//! Invariant: an ask is waiting, granted or gone, never two of these; a piece is granted only while it is there. What it does not do: bytes,
-//! connections and rate limits. It hears nothing of what is not said to it: a neighbour's gains are an optional input.
+//! Invariant: an ask is waiting, granted or gone, never two of these; a piece is granted only while it is there. What
+//! it does not do: bytes, connections and rate limits. It hears nothing of what is not said to it: a neighbour's
+//! gains are an optional input.
 
 mod config;
 mod first_copies;

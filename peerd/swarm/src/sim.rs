@@ -1,10 +1,12 @@
 //! A swarm in virtual time: another driver of the very calls that the engine makes.
 //!
-//! Every simulated peer owns a [`Core`](crate::Core) and a [`Server`](crate::serve::Server); this module only carries their messages, with delays and
-//! rates of links between them. No policy lives here: whatever is decided here would not be decided by the engine.
+//! Every simulated peer owns a [`Core`](crate::Core) and a [`Server`](crate::serve::Server); this module only carries
+//! their messages, with delays and rates of links between them. No policy lives here: whatever is decided here would
+//! not be decided by the engine.
 //!
-//! Model: uplinks share their rate among what is under way, downlinks take one piece after another, verification takes one core of the
-//! receiver, everything else takes the latency. Headers and requests cost bytes. The same scenario gives the same outcome, on any machine.
+//! Model: uplinks share their rate among what is under way, downlinks take one piece after another, verification
+//! takes one core of the receiver, everything else takes the latency. Headers and requests cost bytes. The same
+//! scenario gives the same outcome, on any machine.
 
 mod bound;
 mod churn;
@@ -18,6 +20,8 @@ mod scenario;
 mod tests;
 mod topology;
 
+use std::time::Duration;
+
 use crate::pieces::{BadGeometry, Geometry};
 use crate::rng::Rng;
 use crate::timers::Moment;
@@ -27,7 +31,8 @@ use machine::Machine;
 pub use outcome::{LimitedBy, Outcome, Sample};
 pub use scenario::{Arrivals, Constants, Lie, Scenario};
 
-/// A simulation under way. Run it in steps: [`Simulation::advance`] until it says that it is over, [`Simulation::outcome`] at any time.
+/// A simulation under way. Run it in steps: [`Simulation::advance`] until it says that it is over,
+/// [`Simulation::outcome`] at any time.
 #[derive(Debug)]
 pub struct Simulation {
     scenario: Scenario,
@@ -51,17 +56,17 @@ pub struct Simulation {
     samples: Vec<Sample>,
     /// When to give up, if nothing arrives before.
     give_up: Moment,
-    patience: std::time::Duration,
+    patience: Duration,
     stuck: bool,
     next_sample: Moment,
-    sample_every: std::time::Duration,
+    sample_every: Duration,
 }
 
 impl Simulation {
     /// Nothing has happened yet.
     pub fn new(scenario: Scenario) -> Result<Self, BadGeometry> {
         let geometry = Geometry::new(scenario.size, scenario.piece_size)?;
-        let sample_every = (bound::lower_bound(&scenario) / 50).max(std::time::Duration::from_millis(1));
+        let sample_every = (bound::lower_bound(&scenario) / 50).max(Duration::from_millis(1));
         let mut simulation = Self {
             rng: Rng::new(scenario.seed),
             now: Moment::EPOCH,
@@ -117,7 +122,7 @@ impl Simulation {
     }
 
     /// Virtual time that has passed.
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.now.saturating_since(Moment::EPOCH)
     }
 

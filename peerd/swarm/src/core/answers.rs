@@ -71,7 +71,8 @@ impl Core {
         }
     }
 
-    /// The peer at `at` said that it does not have `piece`. One that was thought complete is a partial holder from here on.
+    /// The peer at `at` said that it does not have `piece`. One that was thought complete is a partial holder from
+    /// here on.
     fn lacks(&mut self, at: usize, piece: Piece) {
         let was_complete = matches!(self.peers[at].holding, Holding::All);
         let counted = self.peers[at].lacks(piece, self.geometry.count());

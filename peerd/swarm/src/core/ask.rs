@@ -7,8 +7,8 @@ use crate::pieces::Piece;
 use crate::timers::scale;
 
 impl Core {
-    /// Asks the peer at `at` for as much as it may be asked for; for what others were asked for, when it could do better and
-    /// has nothing else.
+    /// Asks the peer at `at` for as much as it may be asked for; for what others were asked for, when it could do
+    /// better and has nothing else.
     pub(super) fn ask(&mut self, at: usize) {
         self.ask_for_open(at);
         while self.may_ask(at) {
@@ -66,9 +66,9 @@ impl Core {
             && (peer.asked < self.config.window_min || peer.outstanding + piece <= peer.meter.window())
     }
 
-    /// Whether one more piece fits the total. Once that is half used, it is shared in proportion to what peers deliver, so that all
-    /// queues are equally long in time; and a peer with its least window leaves room for one request of everybody who has none, so
-    /// that nobody is kept out by those who came first.
+    /// Whether one more piece fits the total. Once that is half used, it is shared in proportion to what peers
+    /// deliver, so that all queues are equally long in time; and a peer with its least window leaves room for one
+    /// request of everybody who has none, so that nobody is kept out by those who came first.
     fn within_total(&self, peer: &Peer) -> bool {
         let piece = u64::from(self.geometry.piece_size());
         let budget = self.config.budget(self.geometry);

@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::peers::Strike;
 use crate::pieces::Geometry;
 
-/// Settings of one download. The defaults were tuned in `swarm::sim`; where a figure comes from elsewhere, that is said.
+/// Settings of one download. The defaults were tuned in `swarm::sim`; where a figure comes from elsewhere, that is
+/// said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Bytes asked for and not answered, over all peers that still have time. At least one piece is always allowed. 32 MiB is a gigabit
-    /// link for 250 ms, and bounds what a peer keeps in memory.
+    /// Bytes asked for and not answered, over all peers that still have time. At least one piece is always allowed.
+    /// 32 MiB is a gigabit link for 250 ms, and bounds what a peer keeps in memory.
     pub max_in_flight: u64,
     /// Requests any useful peer may have, however slow. Two: one on its way while the next waits.
     pub window_min: u32,
@@ -19,8 +20,8 @@ pub struct Config {
     pub window_initial: u64,
     /// Work that should wait at a peer beyond what is on its way, as time at its measured rate.
     pub target_queue: Duration,
-    /// How many times the expected delay an answer may take. RFC 6298 allows a mean and four deviations; queues shared with
-    /// strangers vary more than round trips.
+    /// How many times the expected delay an answer may take. RFC 6298 allows a mean and four deviations; queues
+    /// shared with strangers vary more than round trips.
     pub deadline_factor: u32,
     /// The least an answer may take before it is late.
     pub deadline_min: Duration,

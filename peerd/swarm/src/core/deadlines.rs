@@ -1,8 +1,8 @@
 //! How long an answer may take, and what happens to one that does not come.
 //!
-//! A late request stays with its peer (its turn may be near) while its piece is open to others again. When another peer is asked, it
-//! is withdrawn from the late one, unless its answer has begun. Lateness makes a peer slow, never banned: a machine that
-//! was suspended and woke up goes on where it was.
+//! A late request stays with its peer (its turn may be near) while its piece is open to others again. When another
+//! peer is asked, it is withdrawn from the late one, unless its answer has begun. Lateness makes a peer slow, never
+//! banned: a machine that was suspended and woke up goes on where it was.
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
-//! Taking over: a peer that owes nothing and has nothing open takes a piece from one that would bring it later. When nothing is
-//! open to anybody, a peer that could do more will do.
+//! Taking over: a peer that owes nothing and has nothing open takes a piece from one that would bring it later. When
+//! nothing is open to anybody, a peer that could do more will do.
 //!
-//! What the other peer has not begun is withdrawn there and costs nothing; that goes on all the time, because holders of rare pieces have long
-//! queues while copies of these pieces appear elsewhere. What has begun is asked for a second time, only when everything missing
-//! is in flight (the endgame; Cohen, "Incentives build robustness in BitTorrent", 2003) and within `Config::endgame_permille` of the file;
-//! whichever copy comes first, the other is withdrawn.
+//! What the other peer has not begun is withdrawn there and costs nothing; that goes on all the time, because holders
+//! of rare pieces have long queues while copies of these pieces appear elsewhere. What has begun is asked for a
+//! second time, only when everything missing is in flight (the endgame; Cohen, "Incentives build robustness in
+//! BitTorrent", 2003) and within `Config::endgame_permille` of the file; whichever copy comes first, the other is
+//! withdrawn.
 
 use super::flights::Request;
 use super::{Core, Output};
@@ -75,8 +76,8 @@ impl Core {
     }
 }
 
-/// When `peer` should bring `request`: at its measured rate, from the last sign of life, after all that it owes unless this one has
-/// begun. What should be here already is expected to take as long again as it is overdue.
+/// When `peer` should bring `request`: at its measured rate, from the last sign of life, after all that it owes
+/// unless this one has begun. What should be here already is expected to take as long again as it is overdue.
 fn owed_at(peer: &Peer, request: &Request, now: Moment) -> Moment {
     let ahead = if request.begun { u64::from(request.len) } else { peer.outstanding };
     let from = peer.meter.last_arrival().max(request.sent);

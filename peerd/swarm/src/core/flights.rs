@@ -1,7 +1,9 @@
 //! Everything that was asked for and not answered, in the order it was asked.
 //!
-//! One dense list for all peers: every decision to move work looks through all of it, and there is no more of it than fits the bytes in flight.
-//! Invariant: a peer is asked for a piece at most once at a time, and `Peer::outstanding`, `asked` and `late` are sums over its entries here.
+//! One dense list for all peers: every decision to move work looks through all of it, and there is no more of it than
+//! fits the bytes in flight.
+//! Invariant: a peer is asked for a piece at most once at a time, and `Peer::outstanding`, `asked` and `late` are
+//! sums over its entries here.
 
 use crate::peers::{Peer, PeerKey};
 use crate::pieces::Piece;

@@ -3,8 +3,8 @@
 use crate::peers::{Have, PeerKey};
 use crate::pieces::Piece;
 
-/// A fact or a command. Facts about unknown peers, and answers to what was not asked or was withdrawn, change nothing but what is
-/// said at the variant.
+/// A fact or a command. Facts about unknown peers, and answers to what was not asked or was withdrawn, change nothing
+/// but what is said at the variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A peer can be asked. A second join of the same key is ignored.
@@ -26,16 +26,17 @@ pub enum Input {
         /// Who.
         peer: PeerKey,
     },
-    /// The first bytes of an answer are here. Optional, and worth telling: what has not begun can be moved to another peer at no
-    /// cost. Until it is said for the first time, the oldest request of every peer is taken to have begun; from then on, only those it is said of.
+    /// The first bytes of an answer are here. Optional, and worth telling: what has not begun can be moved to another
+    /// peer at no cost. Until it is said for the first time, the oldest request of every peer is taken to have begun;
+    /// from then on, only those it is said of.
     PieceBegun {
         /// Where they came from.
         peer: PeerKey,
         /// Which.
         piece: Piece,
     },
-    /// A piece is verified and written. Believed even of peers that left and requests that were withdrawn: the bytes are there. A
-    /// piece that was stored before counts as duplicate bytes.
+    /// A piece is verified and written. Believed even of peers that left and requests that were withdrawn: the bytes
+    /// are there. A piece that was stored before counts as duplicate bytes.
     PieceStored {
         /// Where it came from.
         peer: PeerKey,

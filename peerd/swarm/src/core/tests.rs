@@ -74,12 +74,14 @@ fn any_input() -> impl Strategy<Value = Input> {
     ];
     prop_oneof![
         6 => (peer(), have).prop_map(|(peer, have)| Input::PeerJoined { peer, have }),
-        3 => (peer(), prop::collection::vec(piece(), 0..5)).prop_map(|(peer, pieces)| Input::PeerGained { peer, pieces }),
+        3 => (peer(), prop::collection::vec(piece(), 0..5))
+            .prop_map(|(peer, pieces)| Input::PeerGained { peer, pieces }),
         2 => peer().prop_map(|peer| Input::PeerLeft { peer }),
         1 => (peer(), piece()).prop_map(|(peer, piece)| Input::PieceStored { peer, piece }),
         1 => (peer(), piece()).prop_map(|(peer, piece)| Input::PieceBegun { peer, piece }),
         1 => (peer(), piece()).prop_map(|(peer, piece)| Input::PieceRejected { peer, piece }),
-        1 => (peer(), piece(), failure()).prop_map(|(peer, piece, failure)| Input::RequestFailed { peer, piece, failure }),
+        1 => (peer(), piece(), failure())
+            .prop_map(|(peer, piece, failure)| Input::RequestFailed { peer, piece, failure }),
         1 => Just(Input::Pause),
         2 => Just(Input::Resume),
     ]
@@ -226,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happened_an_honest_holder_brings_the_file(steps in prop::collection::vec(any_step(), 0..60), seed: u64) {
+    fn an_honest_holder_brings_the_file(steps in prop::collection::vec(any_step(), 0..60), seed: u64) {
         let mut driver = Driver::new(small(), seed);
         for step in steps {
             driver.step(step);
@@ -243,7 +245,10 @@ proptest! {
     }
 
     #[test]
-    fn nothing_follows_a_cancel(steps in prop::collection::vec(any_step(), 0..40), after in prop::collection::vec(any_step(), 0..40)) {
+    fn nothing_follows_a_cancel(
+        steps in prop::collection::vec(any_step(), 0..40),
+        after in prop::collection::vec(any_step(), 0..40),
+    ) {
         let mut driver = Driver::new(small(), 1);
         for step in steps {
             driver.step(step);

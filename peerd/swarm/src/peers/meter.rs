@@ -2,12 +2,12 @@
 //!
 //! rate: bytes over the time in which the peer had something to answer, smoothed over about [`MEMORY`] of such time.
 //! delay: from request to stored piece, smoothed as TCP smooths its round trips (RFC 6298: 7/8 old, 1/8 new).
-//! floor: the shortest such delay since the peer last stalled: what an empty queue at the peer would take. It never drifts up: by
-//! Little's law a queue that the window itself keeps standing cannot be told from a longer path.
-//! window = rate × (floor + target): enough to keep the peer busy for the trip, and `target` of work waiting there. Until that queue
-//! is seen, every answer opens the window by its own length, which doubles it per round trip (slow start, RFC 5681 §3.1).
-//! Delay-bounded windows instead of filling every queue are LEDBAT's idea (RFC 6817); here they also keep a piece from being
-//! bound to a peer long before that peer gets to it.
+//! floor: the shortest such delay since the peer last stalled: what an empty queue at the peer would take. It never
+//! drifts up: by Little's law a queue that the window itself keeps standing cannot be told from a longer path.
+//! window = rate × (floor + target): enough to keep the peer busy for the trip, and `target` of work waiting there.
+//! Until that queue is seen, every answer opens the window by its own length, which doubles it per round trip (slow
+//! start, RFC 5681 §3.1). Delay-bounded windows instead of filling every queue are LEDBAT's idea (RFC 6817); here
+//! they also keep a piece from being bound to a peer long before that peer gets to it.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ const SECOND: u64 = 1_000_000_000;
 /// Time over which the rate is smoothed, in ns of time in which requests were outstanding.
 const MEMORY: u64 = SECOND;
 
-/// The shortest time a rate is taken over, in ns: pieces that come together are counted together. A first piece that seems to
-/// come in less than a twentieth of it is not believed.
+/// The shortest time a rate is taken over, in ns: pieces that come together are counted together. A first piece that
+/// seems to come in less than a twentieth of it is not believed.
 const SHORTEST_SAMPLE: u64 = 2_000_000;
 
 #[derive(Clone, Debug)]

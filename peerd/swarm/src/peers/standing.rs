@@ -1,7 +1,7 @@
 //! What a peer's failures cost it: a pause that doubles, then being left alone; wrong bytes, a ban.
 //!
-//! One strike per incident: all requests that were outstanding when it failed count once, because a cut connection loses
-//! every one of them together. A verified piece wipes the slate; being slow is never more than slow.
+//! One strike per incident: all requests that were outstanding when it failed count once, because a cut connection
+//! loses every one of them together. A verified piece wipes the slate; being slow is never more than slow.
 
 use std::time::Duration;
 

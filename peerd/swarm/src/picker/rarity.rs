@@ -1,8 +1,9 @@
 //! Open pieces in the order of how many holders they have, kept as buckets of one array.
 //!
-//! The array runs from the best known to the rarest; `ends[n]` is where the bucket of pieces with `n` holders ends, and the bucket
-//! with `n + 1` holders lies before it. One holder more or less is a swap with a piece at the edge of the bucket; taking
-//! a piece out moves one piece of each rarer bucket, and what is taken is nearly always among the rarest.
+//! The array runs from the best known to the rarest; `ends[n]` is where the bucket of pieces with `n` holders ends,
+//! and the bucket with `n + 1` holders lies before it. One holder more or less is a swap with a piece at the edge of
+//! the bucket; taking a piece out moves one piece of each rarer bucket, and what is taken is nearly always among the
+//! rarest.
 
 use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
@@ -93,7 +94,8 @@ impl Rarity {
         })
     }
 
-    /// The first piece of `have` met on a walk of at most `probes` steps through the buckets, rarest first, each entered at random.
+    /// The first piece of `have` met on a walk of at most `probes` steps through the buckets, rarest first, each
+    /// entered at random.
     pub(super) fn probe(&self, mut probes: u32, have: &Bitfield, rng: &mut Rng) -> Option<Piece> {
         // What a partial holder has, it is counted as a holder of: the bucket of no holders is not for it.
         for bucket in 1..self.ends.len() {

@@ -32,8 +32,8 @@ impl Bitfield {
         Self { words, len, ones: len }
     }
 
-    /// Reads one bit per piece, lowest bit of the first byte first. `None` when the bytes are not exactly as many as `len` pieces
-    /// take, or a bit beyond `len` is set.
+    /// Reads one bit per piece, lowest bit of the first byte first. `None` when the bytes are not exactly as many as
+    /// `len` pieces take, or a bit beyond `len` is set.
     pub fn from_bytes(len: u32, bytes: &[u8]) -> Option<Self> {
         if bytes.len() != (len as usize).div_ceil(8) {
             return None;

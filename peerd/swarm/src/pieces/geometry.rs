@@ -24,8 +24,8 @@ pub enum BadGeometry {
 }
 
 impl Geometry {
-    /// The most pieces a file may have. 2^24 of them keep the bookkeeping of one download within 200 MiB; the product's own
-    /// piece sizes stay below 2^18.
+    /// The most pieces a file may have. 2^24 of them keep the bookkeeping of one download within 200 MiB; the
+    /// product's own piece sizes stay below 2^18.
     pub const MAX_PIECES: u32 = 1 << 24;
 
     /// `size` and `piece_size` in bytes. An empty file has no pieces.

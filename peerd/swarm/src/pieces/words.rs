@@ -1,7 +1,8 @@
 //! The words of a bitfield: in place for files of up to 256 pieces, on the heap for larger ones.
 //!
-//! A peer keeps a bitfield or two for each of its neighbours and looks at one bit of one of them for every piece of news. In place that is one cache line
-//! less to wait for, which is what the simulator's time went to. Files up to 256 MiB have no more than 256 pieces.
+//! A peer keeps a bitfield or two for each of its neighbours and looks at one bit of one of them for every piece of
+//! news. In place that is one cache line less to wait for, which is what the simulator's time went to. Files up to
+//! 256 MiB have no more than 256 pieces.
 
 use std::ops::{Deref, DerefMut};
 

@@ -9,8 +9,9 @@ pub struct Config {
     pub max_neighbours: usize,
     /// Asks of one neighbour that may wait.
     pub max_waiting: u32,
-    /// Grants that may always be under way. One, because a piece that shares the uplink with others arrives late, and only a whole
-    /// piece can be passed on. More are found to be needed where one neighbour alone cannot take what the uplink sends.
+    /// Grants that may always be under way. One, because a piece that shares the uplink with others arrives late, and
+    /// only a whole piece can be passed on. More are found to be needed where one neighbour alone cannot take what
+    /// the uplink sends.
     pub min_grants: usize,
     /// Grants that are never exceeded, slow ones set aside included.
     pub max_grants: usize,
@@ -18,12 +19,13 @@ pub struct Config {
     pub grant_queue: Duration,
     /// Bytes under way before the rate is known.
     pub initial_grants: u64,
-    /// A grant that takes longer than this and than four times the usual does not count any more: its neighbour is slow, and the uplink is
-    /// free for others.
+    /// A grant that takes longer than this and than four times the usual does not count any more: its neighbour is
+    /// slow, and the uplink is free for others.
     pub slow_grant: Duration,
-    /// How many pieces a neighbour may be ahead of the least served one before the others come first, whatever they ask for.
+    /// How many pieces a neighbour may be ahead of the least served one before the others come first, whatever they
+    /// ask for.
     pub fair_pieces: u32,
-    /// The shortest time between two rounds of news: with n neighbours, n² times this. 8 ms with eight, 128 ms with 32.
+    /// The shortest time between two rounds of news: with n neighbours, n² times this. 8 ms with 8, 128 ms with 32.
     pub news_spacing: Duration,
     /// The longest time that news wait.
     pub max_news_delay: Duration,

@@ -1,11 +1,12 @@
 //! A lone seed's pieces: shown little by little, each to one neighbour, until every one has left the house.
 //!
-//! Everybody waits for the seed's uplink: the swarm can be no faster than one copy takes to leave it. So no piece should leave twice
-//! before all left once. Super-seeding (Hoffman, BEP 16) shows a neighbour one piece and waits until others have it, and idles meanwhile; here a
-//! neighbour is always shown a few pieces more than it asked for, and nothing is waited for.
+//! Everybody waits for the seed's uplink: the swarm can be no faster than one copy takes to leave it. So no piece
+//! should leave twice before all left once. Super-seeding (Hoffman, BEP 16) shows a neighbour one piece and waits
+//! until others have it, and idles meanwhile; here a neighbour is always shown a few pieces more than it asked for,
+//! and nothing is waited for.
 //!
-//! `pool`: pieces shown to nobody, in an order of the seed's. When it is empty, what was sent once is open to all, and what was shown to
-//! somebody who does not ask for it goes back to the pool.
+//! `pool`: pieces shown to nobody, in an order of the seed's. When it is empty, what was sent once is open to all,
+//! and what was shown to somebody who does not ask for it goes back to the pool.
 
 use std::time::Duration;
 
@@ -62,8 +63,8 @@ impl Server {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
         let Some(copies) = &mut self.first_copies else { return Vec::new() };
         let neighbour = &mut self.neighbours[at];
-        // Twice as much each time, up to an eighth of its share: a fast neighbour is not held up, and little is left with a
-        // slow one.
+        // Twice as much each time, up to an eighth of its share: a fast neighbour is not held up, and little is left
+        // with a slow one.
         let share = u32::try_from(copies.pool.len()).unwrap_or(u32::MAX) / neighbours.max(1) / 8;
         let ahead = neighbour.ahead.min(share).max(self.config.min_ahead);
         let mut pieces = Vec::new();
@@ -127,8 +128,8 @@ impl Server {
         idle.map(|neighbour| neighbour.last_ask + self.patience(neighbour)).filter(|&at| at > self.now).min()
     }
 
-    /// How long `neighbour` may be idle. Doubles each time it was shown more and asked for nothing: one that sleeps shall not be shown
-    /// everything. Nobody sits on the last pieces, though.
+    /// How long `neighbour` may be idle. Doubles each time it was shown more and asked for nothing: one that sleeps
+    /// shall not be shown everything. Nobody sits on the last pieces, though.
     fn patience(&self, neighbour: &Neighbour) -> Duration {
         let last =
             self.first_copies.as_ref().is_some_and(|copies| copies.pool.is_empty()) && !neighbour.unasked.is_empty();
@@ -136,8 +137,8 @@ impl Server {
         self.config.idle_patience.saturating_mul(1 << doublings)
     }
 
-    /// Neighbours that ask for nothing, though they were shown something, have no use for that: others are shown it, and
-    /// they are shown something else.
+    /// Neighbours that ask for nothing, though they were shown something, have no use for that: others are shown it,
+    /// and they are shown something else.
     pub(super) fn show_to_the_idle(&mut self) {
         if self.first_copies.is_none() {
             return;

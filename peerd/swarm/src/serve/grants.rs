@@ -1,8 +1,8 @@
 //! Who gets the next piece: few at a time, everybody in turn, and what has been sent least first.
 //!
-//! Few at a time, because only a whole piece can be passed on: with room for about `grant_queue` of work the first piece of a swarm
-//! is out after one piece time, not after as many as there are neighbours. Least sent first, because the neighbours then
-//! hold different pieces and can serve each other.
+//! Few at a time, because only a whole piece can be passed on: with room for about `grant_queue` of work the first
+//! piece of a swarm is out after one piece time, not after as many as there are neighbours. Least sent first, because
+//! the neighbours then hold different pieces and can serve each other.
 
 use std::time::Duration;
 
@@ -150,8 +150,8 @@ impl Server {
         self.open_if_idle();
     }
 
-    /// Among the neighbours that had least so far, the piece that was sent least. What a lone seed has not sent at all goes before
-    /// everything.
+    /// Among the neighbours that had least so far, the piece that was sent least. What a lone seed has not sent at
+    /// all goes before everything.
     fn next_ask(&mut self) -> Option<Ask> {
         let lead = u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
         let (carried, uplink) = (&self.carried, &self.uplink);

@@ -63,7 +63,8 @@ pub enum Input {
 /// What a peer is among the holders of a file.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The only complete one: its uplink is what everybody waits for, and should carry no piece twice before it carried all once.
+    /// The only complete one: its uplink is what everybody waits for, and should carry no piece twice before it
+    /// carried all once.
     LoneSeed,
     /// One of several, or still fetching: shows what it has.
     OneOfMany,

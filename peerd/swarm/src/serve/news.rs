@@ -1,11 +1,13 @@
 //! New pieces, told to the neighbours together rather than one by one.
 //!
-//! The first piece after a quiet time is told at once; what comes soon after waits for the rest of the interval. The interval grows
-//! with the square of the number of neighbours: each piece of news goes to all of them, comes from all of them, and matters less the more
-//! there are to get a piece from.
+//! The first piece after a quiet time is told at once; what comes soon after waits for the rest of the interval. The
+//! interval grows with the square of the number of neighbours: each piece of news goes to all of them, comes from all
+//! of them, and matters less the more there are to get a piece from.
+
+use std::time::Duration;
 
 use super::{Output, Role, Server, Shown};
-use crate::pieces::Piece;
+use crate::pieces::{Bitfield, Piece};
 use crate::timers::Moment;
 
 impl Server {
@@ -34,7 +36,7 @@ impl Server {
         self.tell_news_if_due();
     }
 
-    fn interval(&self) -> std::time::Duration {
+    fn interval(&self) -> Duration {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
         self.config.news_spacing.saturating_mul(neighbours.saturating_mul(neighbours)).min(self.config.max_news_delay)
     }
@@ -46,7 +48,7 @@ impl Server {
         self.news_at = None;
         self.last_news = Some(self.now);
         let pieces = std::mem::take(&mut self.news);
-        let lacks_some = |has: &crate::pieces::Bitfield| pieces.iter().any(|&piece| !has.get(piece));
+        let lacks_some = |has: &Bitfield| pieces.iter().any(|&piece| !has.get(piece));
         let peers: Vec<_> = self
             .neighbours
             .iter()

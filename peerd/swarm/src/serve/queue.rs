@@ -1,6 +1,7 @@
 //! All asks that wait, in the order they came, and what each neighbour had so far.
 //!
-//! One dense list for all neighbours: every grant looks through all of it. Invariant: `served` is the same in all asks of one neighbour.
+//! One dense list for all neighbours: every grant looks through all of it. Invariant: `served` is the same in all
+//! asks of one neighbour.
 
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
@@ -36,8 +37,9 @@ impl Queue {
         self.asks.push(Ask { peer, piece, served });
     }
 
-    /// Takes the ask out that `sent` (times a piece was sent), what its neighbour had, and age put first, in this order. Not considered are those
-    /// who had more than `lead` bytes above the least served, unless their piece was never sent and `first_copies` go before all.
+    /// Takes the ask out that `sent` (times a piece was sent), what its neighbour had, and age put first, in this
+    /// order. Not considered are those who had more than `lead` bytes above the least served, unless their piece was
+    /// never sent and `first_copies` go before all.
     pub(super) fn take_next(&mut self, lead: u64, first_copies: bool, sent: impl Fn(Piece) -> u16) -> Option<Ask> {
         let fair = self.asks.iter().map(|ask| ask.served).min()?.saturating_add(lead);
         let mut next = None;

@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happened_a_neighbour_is_shown_everything_in_the_end(steps in prop::collection::vec(any_step(), 0..60), seed: u64) {
+    fn a_neighbour_is_shown_everything_in_the_end(steps in prop::collection::vec(any_step(), 0..60), seed: u64) {
         let mut driver = Driver::new(Bitfield::full(COUNT), Role::LoneSeed, seed);
         for step in steps {
             driver.step(step);

@@ -1,14 +1,15 @@
 //! How many grants at once fill the uplink: as few as do, found by trying.
 //!
-//! One is enough when neighbours take pieces as fast as the uplink sends them. Behind lossy paths and slow downlinks it is not, and nobody says so:
-//! only the rate tells. So now and then one more is tried, and kept if that made a tenth more; or one less, and kept if that
-//! made no twentieth less. Trials that change nothing become rare.
+//! One is enough when neighbours take pieces as fast as the uplink sends them. Behind lossy paths and slow downlinks
+//! it is not, and nobody says so: only the rate tells. So now and then one more is tried, and kept if that made a
+//! tenth more; or one less, and kept if that made no twentieth less. Trials that change nothing become rare.
 
 use std::time::Duration;
 
 use crate::timers::{Moment, nanos, scale};
 
-/// The shortest trial: as many pieces and as much time. Fewer pieces, and one more or less looks like a tenth of the rate.
+/// The shortest trial: as many pieces and as much time. Fewer pieces, and one more or less looks like a tenth of the
+/// rate.
 const PIECES: u32 = 12;
 const TIME: Duration = Duration::from_millis(200);
 
@@ -113,7 +114,8 @@ impl Width {
 mod tests {
     use super::*;
 
-    /// The width after `pieces` pieces of 1,000 bytes over a link of which one grant can take `flow` and all together `link` bytes per second.
+    /// The width after `pieces` pieces of 1,000 bytes over a link of which one grant can take `flow` and all together
+    /// `link` bytes per second.
     fn settled(width: &mut Width, flow: u64, link: u64, pieces: u32, mut now: Moment) -> Moment {
         for _ in 0..pieces {
             let rate = (flow * width.grants() as u64).min(link);

@@ -1,7 +1,8 @@
 //! The least time in which any protocol can bring a file to everybody.
 //!
-//! Kumar and Ross, "Peer-assisted file distribution: the minimum distribution time" (2006 workshop on hot topics in web systems): the largest of size over the slowest downlink, size
-//! over what the holders can send, and all bytes to be received over all uplinks together. Payload only: headers are on top.
+//! Kumar and Ross, "Peer-assisted file distribution: the minimum distribution time" (2006 workshop on hot topics in
+//! web systems): the largest of size over the slowest downlink, size over what the holders can send, and all bytes to
+//! be received over all uplinks together. Payload only: headers are on top.
 
 use std::time::Duration;
 
@@ -42,8 +43,13 @@ fn last_arrival(scenario: &Scenario) -> Duration {
     }
 }
 
-/// The bound that is largest; the holders' uplink, if others are as large.
+/// The bound that is largest; the holders' uplink, if others are as large. The last to arrive has its own downlink to
+/// wait for.
 pub(super) fn limited_by(scenario: &Scenario) -> LimitedBy {
+    let three = bounds(scenario).into_iter().map(|(time, _)| time).max();
+    if three < Some(lower_bound(scenario)) {
+        return LimitedBy::Downlinks;
+    }
     bounds(scenario)
         .into_iter()
         .max_by_key(|&(time, what)| (time, what == LimitedBy::HoldersUplink))

@@ -1,7 +1,7 @@
 //! Links: an uplink whose rate is shared by what is under way, and a downlink that takes one piece after another.
 //!
-//! A connection over a lossy path is held below MSS / RTT × 1.22 / √p (Mathis, Semke, Mahdavi, Ott: "The macroscopic behavior of the TCP
-//! congestion avoidance algorithm", CCR 1997), and sends what is lost again.
+//! A connection over a lossy path is held below MSS / RTT × 1.22 / √p (Mathis, Semke, Mahdavi, Ott: "The macroscopic
+//! behavior of the TCP congestion avoidance algorithm", CCR 1997), and sends what is lost again.
 
 use std::time::Duration;
 
@@ -84,7 +84,8 @@ impl Uplink {
         Some(flow)
     }
 
-    /// Stops the flows that `stops` names, and says whether there were any. What was sent to a machine that `stays` was in vain.
+    /// Stops the flows that `stops` names, and says whether there were any. What was sent to a machine that `stays`
+    /// was in vain.
     pub(super) fn stop(&mut self, now: Moment, stays: bool, stops: impl Fn(&Flow) -> bool) -> bool {
         if !self.flows.iter().any(&stops) {
             return false;

@@ -69,8 +69,8 @@ impl Lie {
 /// What the world costs. To be measured on real machines; the defaults are what is known without measuring.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Constants {
-    /// Bytes on the wire for each thousand of a piece beyond them: 66 of 1,514 in a full Ethernet frame are headers (14 + 20 + 32),
-    /// and TLS and HTTP/2 add 0.2 %.
+    /// Bytes on the wire for each thousand of a piece beyond them: 66 of 1,514 in a full Ethernet frame are headers
+    /// (14 + 20 + 32), and TLS and HTTP/2 add 0.2 %.
     pub header_permille: u32,
     /// Bytes on the uplink for each piece beyond its own: response headers, trailers, the partly filled last frame.
     pub request_bytes: u32,
@@ -80,8 +80,8 @@ pub struct Constants {
     pub verify_per_mib: Duration,
     /// Round trips before a new connection carries its first message: TCP, TLS 1.3, HTTP/2 settings.
     pub handshake_trips: u32,
-    /// Neighbours a machine asks the directory for and connects to; as many again find it. With fewer, some find too few; with more,
-    /// every piece is asked for in more places than it is worth.
+    /// Neighbours a machine asks the directory for and connects to; as many again find it. With fewer, some find too
+    /// few; with more, every piece is asked for in more places than it is worth.
     pub sample: u32,
 }
 
@@ -127,8 +127,8 @@ impl Scenario {
         u32::try_from(u64::from(self.peers) * u64::from(self.liars_permille) / 1000).unwrap_or(u32::MAX)
     }
 
-    /// How long nothing may arrive before a simulation is given up: an hour, and what a piece takes to fifty neighbours at once on
-    /// the slowest uplink there is.
+    /// How long nothing may arrive before a simulation is given up: an hour, and what a piece takes to fifty
+    /// neighbours at once on the slowest uplink there is.
     pub(super) fn patience(&self) -> Duration {
         let uplinks = self.holders.iter().chain([&self.up]).copied();
         let slowest = uplinks.filter(|&up| up > 0).min().unwrap_or(1);

@@ -93,6 +93,14 @@ fn nothing_to_fetch_is_done_at_once() {
 }
 
 #[test]
+fn a_finished_download_can_be_cancelled() {
+    let geometry = Geometry::new(3, 1).unwrap();
+    let mut core = Core::new(geometry, Bitfield::full(3), Config::default(), 1, Moment::EPOCH);
+    core.handle(Input::Cancel, Moment::EPOCH);
+    assert_eq!((core.poll_output(), core.poll_output()), (Some(Output::Done), None));
+}
+
+#[test]
 fn what_is_stored_is_not_asked_for() {
     let geometry = Geometry::new(3000, PIECE).unwrap();
     let mut have = Bitfield::full(3);

@@ -42,8 +42,8 @@ fn granted(outputs: &[Output]) -> Vec<(u32, u32)> {
     grants.collect()
 }
 
-/// Neighbours of a lone seed that each keep two asks waiting for what they were shown and lack, some of them asking for nothing; the seed sends
-/// a piece every 10 ms. What was sent, in order, and how often it had nothing to send.
+/// Neighbours of a lone seed that each keep two asks waiting for what they were shown and lack, some of them asking
+/// for nothing; the seed sends a piece every 10 ms. What was sent, in order, and how often it had nothing to send.
 fn played(count: u32, neighbours: u32, asleep: &[u32], rounds: u32) -> (Vec<u32>, u32) {
     let mut server = server(count, Role::LoneSeed, Config::default());
     let mut shown: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
@@ -225,7 +225,7 @@ fn a_neighbour_that_leaves_gives_back_what_it_was_shown() {
 #[test]
 fn a_sleeper_does_not_keep_the_last_pieces() {
     let mut server = server(20, Role::LoneSeed, Config::default());
-    let asleep = shown_to(1, &join(&mut server, 1, at(0)));
+    let asleep = shown_to(5, &join(&mut server, 5, at(0)));
     let said = join(&mut server, 2, at(0));
     assert_eq!(takes_all(&mut server, 2, said, at(0)).len(), 20 - asleep.len());
     server.handle_timeout(at(100));

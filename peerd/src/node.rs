@@ -17,6 +17,7 @@ use proto::Timestamp;
 use proto::control::ActorStatus;
 use proto::ids::InstanceId;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
 use transport::Identity;
 
@@ -39,6 +40,9 @@ use crate::throttle::Throttle;
 use crate::transfers::locate::Locator;
 use crate::transfers::{self, Transfers, download};
 
+/// Connections that may wait to be accepted: of those beyond it some believe themselves connected and are not. The usual
+/// 128 is too few for a swarm that begins at once; the system caps it (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
 /// How long a part may take to stop.
 const STOPPING: Duration = Duration::from_secs(8);
 
@@ -158,8 +162,11 @@ pub async fn start(config: Config) -> Result<Running, NoStart> {
     let identity = Identity::load_or_create(&StateDir::key(&config.state_dir))?;
     control::check_free(&config.socket).await?;
     let bind = || {
-        let listener = TcpListener::bind(config.listen)?;
-        listener.set_nonblocking(true)?;
+        let socket = if config.listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As `TcpListener::bind` does: a restart does not wait until old connections are forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(config.listen)?;
+        let listener = socket.listen(BACKLOG)?.into_std()?;
         Ok((listener.local_addr()?, listener))
     };
     let (address, listener) = bind().map_err(|error| NoStart::Port { address: config.listen, error })?;

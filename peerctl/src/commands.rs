@@ -20,6 +20,7 @@ mod paging;
 mod paths;
 mod show_file;
 mod show_peer;
+mod simulate;
 mod status;
 mod transfers;
 mod unshare;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "get")]
     Download(download::Download),
     Transfers(transfers::ListTransfers),
+    Simulate(Box<simulate::Simulate>),
     Cancel(cancel::Cancel),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -79,6 +81,7 @@ impl Command {
             Self::Unshare(command) => command.run(cx).await,
             Self::Download(command) => command.run(cx).await,
             Self::Transfers(command) => command.run(cx).await,
+            Self::Simulate(command) => command.run(cx).await,
             Self::Cancel(command) => command.run(cx).await,
             Self::Verify(command) => command.run(cx).await,
             Self::Doctor(command) => command.run(cx).await,

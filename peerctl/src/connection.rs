@@ -4,8 +4,9 @@
 //! dropped (Ctrl-C, a deadline) takes its connection with it, so that no late answer is ever taken for another's. Two
 //! questions at once take two connections: what the daemon does in what order on one is nothing we have to know.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use interprocess::local_socket::tokio::{Stream, prelude::*};
@@ -17,16 +18,22 @@ use crate::error::usage;
 
 mod socket;
 
+/// How long a daemon that is being started may take until it listens.
+const STARTING: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// The daemon behind a socket. Connects when it is first asked, and again when the daemon has gone and come back.
 pub(crate) struct Daemon {
     given: Option<PathBuf>,
     idle: RefCell<Vec<Connection>>,
+    /// Nothing was asked yet.
+    patient: Cell<bool>,
 }
 
 impl Daemon {
     /// The daemon at a given socket, or at the usual places.
     pub(crate) fn new(given: Option<PathBuf>) -> Self {
-        Self { given, idle: RefCell::new(Vec::new()) }
+        Self { given, idle: RefCell::new(Vec::new()), patient: Cell::new(true) }
     }
 
     /// The same daemon, by connections of its own.
@@ -45,11 +52,26 @@ impl Daemon {
     ) -> Result<M::Reply, Failure> {
         let mut connection = match self.take_idle() {
             Some(connection) => connection,
-            None => Connection::open(&socket::find(self.given.as_deref())?).await?,
+            None => self.connect().await?,
         };
         let response = connection.exchange(question, &mut progress).await?;
         self.idle.borrow_mut().push(connection);
         response.into_result()
+    }
+
+    /// A new connection. The first one waits a moment for a daemon that is just being started.
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let patience = if self.patient.take() { STARTING } else { Duration::ZERO };
+        let until = Instant::now() + patience;
+        loop {
+            let path = socket::find(self.given.as_deref())?;
+            match Connection::open(&path).await {
+                Err(error) if socket::may_come(&error) && Instant::now() < until => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                opened => return opened.map_err(|error| socket::unreachable(&path, &error)),
+            }
+        }
     }
 
     /// One that still lives: a daemon that has gone has closed its end.
@@ -67,9 +89,8 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(path: &Path) -> Result<Self, Failure> {
-        let name = path.to_fs_name::<GenericFilePath>().map_err(|error| socket::unreachable(path, &error))?;
-        let stream = Stream::connect(name).await.map_err(|error| socket::unreachable(path, &error))?;
+    async fn open(path: &Path) -> std::io::Result<Self> {
+        let stream = Stream::connect(path.to_fs_name::<GenericFilePath>()?).await?;
         let lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST_LINE));
         Ok(Self { lines, path: path.to_owned(), last_id: 0 })
     }

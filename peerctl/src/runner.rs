@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proto::control::{Failure, FailureCode, Method, Progress};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::cli::{self, Shared};
@@ -112,14 +113,21 @@ impl Runner {
             timeout: shared.timeout,
             deadline: OnceCell::new(),
             goes_on: RefCell::new(None),
+            interrupt: RefCell::new(None),
         };
         // Listens before the command starts: a password prompt turns Ctrl-C into a signal that would end the process.
         let mut interrupts = signal(SignalKind::interrupt()).ok();
-        let ended = tokio::select! {
-            biased;
-            ended = Box::pin(command.run(&context)) => ended,
-            () = interrupt(interrupts.as_mut()) => Err(context.left(FailureCode::Cancelled, "interrupted").into()),
+        let mut running = Box::pin(command.run(&context));
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = &mut running => break ended,
+                () = interrupt(interrupts.as_mut()) => if !context.takes_interrupt() {
+                    break Err(context.left(FailureCode::Cancelled, "interrupted").into());
+                },
+            }
         };
+        drop(running);
         match ended {
             Ok(()) => 0,
             Err(trouble) => {
@@ -152,6 +160,8 @@ pub(crate) struct Context<'a> {
     /// Set with the first question: a password is typed at leisure.
     deadline: OnceCell<Instant>,
     goes_on: RefCell<Option<String>>,
+    /// A command that has something to say at Ctrl-C; the next one ends it.
+    interrupt: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl Context<'_> {
@@ -180,6 +190,19 @@ impl Context<'_> {
     /// Says what goes on in the daemon, and how to follow it, should the user leave now.
     pub(crate) fn goes_on(&self, hint: impl Into<String>) {
         *self.goes_on.borrow_mut() = Some(hint.into());
+    }
+
+    /// Ends at Ctrl-C, which then does not end the command. For those that have something to show by then.
+    pub(crate) async fn interrupted(&self) {
+        let (tell, told) = oneshot::channel();
+        *self.interrupt.borrow_mut() = Some(tell);
+        let _ = told.await;
+    }
+
+    /// Whether the command takes this interrupt itself.
+    fn takes_interrupt(&self) -> bool {
+        let waiting = self.interrupt.borrow_mut().take();
+        waiting.is_some_and(|waiting| waiting.send(()).is_ok())
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

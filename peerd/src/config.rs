@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proto::ids::{Malformed, PeerAddress, PeerName, Rate, UserName};
 use proto::settings;
+use proto::simulation::PieceOrder;
 use serde::Deserialize;
 
 /// Port of the first peer, as in the original.
@@ -59,6 +60,9 @@ pub struct Settings {
     /// Most bytes fetched from other peers, all together [default: no limit]
     #[arg(long, env = "PEERD_MAX_DOWNLOAD", value_name = "RATE")]
     pub max_download: Option<RateText>,
+    /// In which order the pieces of a file are fetched: rarest, or in-order for who reads along [default: rarest]
+    #[arg(long, env = "PEERD_PIECE_ORDER", value_name = "ORDER")]
+    pub piece_order: Option<PieceOrder>,
     /// Allow a directory off this machine without TLS
     #[arg(long, env = "PEERD_INSECURE_HTTP", num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
@@ -134,6 +138,8 @@ pub struct Config {
     pub max_upload: Option<Rate>,
     /// Rate that all downloads together are held to.
     pub max_download: Option<Rate>,
+    /// In which order the pieces of a file are fetched.
+    pub piece_order: PieceOrder,
     /// Certificates that an https directory is held to; the system's where nothing is named.
     pub directory_ca: Option<PathBuf>,
     /// How long an ended ticket still opens while the directory is out of reach.
@@ -198,6 +204,7 @@ impl Config {
             login,
             max_upload: settings.max_upload.map(|rate| rate.0),
             max_download: settings.max_download.map(|rate| rate.0),
+            piece_order: settings.piece_order.unwrap_or_default(),
             directory_ca: settings.directory_ca,
             ticket_grace: Duration::from_secs(settings.ticket_grace.unwrap_or(0)),
             fault_injection: settings.fault_injection.unwrap_or(false),
@@ -241,6 +248,7 @@ impl Settings {
             insecure_http: self.insecure_http.or(under.insecure_http),
             max_upload: self.max_upload.or(under.max_upload),
             max_download: self.max_download.or(under.max_download),
+            piece_order: self.piece_order.or(under.piece_order),
             directory_ca: self.directory_ca.or(under.directory_ca),
             ticket_grace: self.ticket_grace.or(under.ticket_grace),
             log_format: self.log_format.or(under.log_format),

@@ -1,11 +1,12 @@
 //! The control socket: how people drive this peer. The actor owns the socket; each connection is a task that decodes
 //! requests, and [`dispatch`] carries them out, asking actors and the directory on the caller's behalf.
 //!
-//! The socket's mode decides who may connect. A failure closes the connections; the socket comes back under its name, and
+//! The socket's mode decides who may connect; what other users than the daemon's own may name, [`callers`]. A failure closes the connections; the socket comes back under its name, and
 //! what was asked for goes on where it was cast.
 
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,14 +18,18 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
+mod callers;
 mod checkup;
 mod connection;
 pub mod dispatch;
 mod failures;
 mod news;
 mod queries;
+mod simulate;
+mod simulated;
 mod through;
 
+pub use callers::Caller;
 pub use dispatch::Desk;
 
 /// Connections at a time. People and scripts have a few; a runaway script must not eat the descriptors of transfers.
@@ -130,6 +135,8 @@ fn listen(socket: &Path, group: Option<&str>) -> Result<Listener, NoSocket> {
     if let Some(group) = group {
         let gid = group_id(group).ok_or_else(|| NoSocket::NoGroup(group.to_owned()))?;
         std::os::unix::fs::chown(socket, None, Some(gid)).map_err(failed)?;
+        // Binding took the bits of the umask away.
+        std::fs::set_permissions(socket, Permissions::from_mode(mode)).map_err(failed)?;
     }
     Ok(listener)
 }
@@ -179,7 +186,11 @@ async fn accept(listener: &Listener, desk: &Arc<Desk>) -> io::Error {
 }
 
 async fn serve(stream: Stream, desk: &Desk) {
-    if let Err(error) = connection::run(stream, desk).await {
+    let caller = match Caller::of(&stream) {
+        Ok(caller) => caller,
+        Err(error) => return tracing::warn!(%error, "closed a control connection: the system does not say whose it is"),
+    };
+    if let Err(error) = connection::run(stream, desk, caller).await {
         tracing::debug!(%error, "a control connection ended");
     }
 }
@@ -204,11 +215,14 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_owner_may_connect_and_files_are_not_overwritten() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.sock");
         let _listener = listen(&path, None).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        let shared = folder.path().join("shared.sock");
+        let _listener = listen(&shared, Some(&rustix::process::getegid().as_raw().to_string())).unwrap();
+        assert_eq!(mode(&shared), 0o660, "to connect takes permission to write");
         let file = folder.path().join("precious");
         std::fs::write(&file, "x").unwrap();
         assert!(listen(&file, None).is_err());

@@ -5,11 +5,13 @@
 pub mod config;
 pub mod control;
 pub mod directory;
+pub mod healthcheck;
 pub mod heartbeat;
 pub mod mailbox;
 pub mod node;
 pub mod server;
 pub mod shares;
+pub mod simulation;
 pub mod store;
 pub mod telemetry;
 pub mod throttle;

@@ -29,6 +29,8 @@ enum Command {
     Run(Run),
     /// Print this peer's id, making its key if there is none
     Id(Run),
+    /// Ask the running daemon how it is; exits 0 if it answers, 1 if not
+    Healthcheck(Run),
     /// Look at the configuration without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         None => run(cli.run),
         Some(Command::Run(args)) => run(args),
         Some(Command::Id(args)) => id(args),
+        Some(Command::Healthcheck(args)) => healthcheck(args),
         Some(Command::Config(ConfigCommand::Check(args))) => match args.resolve() {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => bad_config(&error),
@@ -74,6 +77,9 @@ fn run(args: Run) -> ExitCode {
         Err(error) => return bad_config(&error),
     };
     telemetry::start(&config);
+    if let Err(error) = proto::secret::keep_memory_private() {
+        tracing::warn!(%error, "cannot keep the memory out of core files");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
@@ -124,6 +130,16 @@ fn id(args: Run) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error),
+    }
+}
+
+fn healthcheck(args: Run) -> ExitCode {
+    match args.resolve() {
+        Ok(config) => match peerd::healthcheck::ask(&config.socket) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => failed(&reason),
+        },
+        Err(error) => bad_config(&error),
     }
 }
 

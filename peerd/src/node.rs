@@ -1,7 +1,7 @@
 //! The root: starts the daemon's parts, starts them again when they fail, and stops them in order.
 //!
 //! ```text
-//! Node ─┬─ Shares · Directory · Heartbeat · Server · Transfers ─ Download ×N
+//! Node ─┬─ Shares · Simulation · Directory · Heartbeat · Server · Transfers ─ Download ×N, Simulation ×N
 //!       └─ Control
 //! ```
 //! What outlives a part's failure is made here, once, and handed to every incarnation: the listening socket, the state
@@ -32,8 +32,9 @@ use crate::directory::client::BadClient;
 use crate::directory::{self, Client, Directory, View};
 use crate::heartbeat::{self, Heartbeat};
 use crate::mailbox::{Mailbox, PROMPT};
-use crate::server::{self, Guard, Listing, Offers, Server, Service};
+use crate::server::{self, Guard, Listing, Offers, Pretence, Server, Service};
 use crate::shares::{self, Catalog, Shares};
+use crate::simulation::{self, Simulation};
 use crate::store::layout::{StateDir, Unusable};
 use crate::store::manifests::Manifests;
 use crate::throttle::Throttle;
@@ -86,6 +87,7 @@ pub enum NoStart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Shares,
+    Simulation,
     Directory,
     Heartbeat,
     Server,
@@ -94,12 +96,20 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Shares, Self::Directory, Self::Heartbeat, Self::Server, Self::Transfers, Self::Control];
+    const ALL: [Self; 7] = [
+        Self::Shares,
+        Self::Simulation,
+        Self::Directory,
+        Self::Heartbeat,
+        Self::Server,
+        Self::Transfers,
+        Self::Control,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Shares => "shares",
+            Self::Simulation => "simulation",
             Self::Directory => "directory",
             Self::Heartbeat => "heartbeat",
             Self::Server => "server",
@@ -215,6 +225,7 @@ impl House {
             parts: parts.subscribe(),
             mail: Mail {
                 shares: Mailbox::vacant(),
+                simulation: Mailbox::vacant(),
                 directory: Mailbox::vacant(),
                 heartbeat: Mailbox::vacant(),
                 server: Mailbox::vacant(),
@@ -246,6 +257,7 @@ impl House {
         let mail = &self.desk.mail;
         match part {
             Part::Shares => spawn(Shares, self.shares(), root, &mail.shares).await,
+            Part::Simulation => spawn(Simulation, self.simulation(), root, &mail.simulation).await,
             Part::Directory => spawn(Directory, self.directory(), root, &mail.directory).await,
             Part::Heartbeat => spawn(Heartbeat, self.heartbeat(), root, &mail.heartbeat).await,
             Part::Server => spawn(Server, self.server(), root, &mail.server).await,
@@ -261,6 +273,10 @@ impl House {
             roots: self.config.share.clone(),
             catalog: self.catalog.clone(),
         }
+    }
+
+    fn simulation(&self) -> simulation::actor::Args {
+        simulation::actor::Args { state_dir: Arc::clone(&self.state_dir), catalog: self.catalog.clone() }
     }
 
     fn directory(&self) -> directory::actor::Args {
@@ -300,6 +316,7 @@ impl House {
                 self.offers.clone(),
                 self.desk.mail.shares.clone(),
                 self.uplink.clone(),
+                Pretence::new(self.config.max_upload),
             ),
             listing: Listing {
                 name: self.config.name.clone(),
@@ -324,8 +341,18 @@ impl House {
             catalog: self.catalog.subscribe(),
             offers: self.offers.clone(),
             downlink: self.downlink.clone(),
+            policy: swarm::Config {
+                piece_order: simulation::question::order(self.config.piece_order),
+                ..swarm::Config::default()
+            },
         };
-        transfers::manager::Args { tools, running: self.running.clone() }
+        let pretence = transfers::simulation::Tools {
+            locator: tools.locator.clone(),
+            files: self.desk.mail.simulation.clone(),
+            catalog: self.catalog.subscribe(),
+            state_dir: Arc::clone(&self.state_dir),
+        };
+        transfers::manager::Args { tools, pretence, running: self.running.clone() }
     }
 
     fn control(&self) -> control::Args {
@@ -463,7 +490,7 @@ impl State {
         self.end_part(Part::Control).await;
         self.end_part(Part::Heartbeat).await;
         let _ = self.house.desk.mail.directory.ask(|reply| directory::Msg::Leave { reply }, PROMPT).await;
-        for part in [Part::Transfers, Part::Server, Part::Directory, Part::Shares] {
+        for part in [Part::Transfers, Part::Server, Part::Directory, Part::Simulation, Part::Shares] {
             self.end_part(part).await;
         }
         if let Some(end) = self.end.take() {

@@ -20,11 +20,13 @@ pub mod guard;
 pub mod limits;
 pub mod listing;
 pub mod offers;
+pub mod pretence;
 mod service;
 
 pub use guard::Guard;
 pub use listing::Listing;
 pub use offers::Offers;
+pub use pretence::Pretence;
 pub use service::Service;
 
 /// Longest wait for open streams when the daemon stops.

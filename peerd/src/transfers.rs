@@ -5,6 +5,7 @@
 //! - [`locate`]: finds holders and a manifest that folds up to the id;
 //! - [`bearer`]: shows this peer's ticket with every request;
 //! - [`link`]: the conversation with one peer: fetches pieces, hashes them, writes them;
+//! - [`simulation`]: one that is only pretended;
 //! - [`progress`]: how far one is, for everybody who wants to see.
 //!
 //! Bytes never ride in a message: links write them through the store and report facts.
@@ -15,5 +16,6 @@ pub mod link;
 pub mod locate;
 pub mod manager;
 pub mod progress;
+pub mod simulation;
 
 pub use manager::{Msg, Transfers};

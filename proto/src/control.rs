@@ -13,6 +13,8 @@ use crate::Timestamp;
 use crate::directory::{FileDetail, FileEntry, Holder, Page, Peer, Role};
 use crate::ids::{ByteCount, FileId, FileName, PeerAddress, PeerId, PeerName, TransferId, UserName};
 use crate::secret::Secret;
+use crate::simulated::Simulated;
+use crate::simulation::{Answer, Constants, Scenario};
 
 mod checkup;
 mod failure;
@@ -73,6 +75,8 @@ methods! {
     "show-file" ShowFile => FileShown;
     /// Shares a file. Notifications carry [`Progress::Hashing`].
     "upload" Upload => Uploaded;
+    /// Shares a simulated file: a name, a URL and a size without content.
+    "upload-simulated" Simulated => Uploaded;
     /// Stops sharing a file; the file itself stays.
     "unshare" Unshare => Unshared;
     /// Fetches a file. Notifications carry [`Progress::Transfer`] where `wait` is set.
@@ -85,6 +89,10 @@ methods! {
     "cancel" Cancel => Transfer;
     /// Hashes a shared file again. Notifications carry [`Progress::Hashing`].
     "verify" Verify => Verified;
+    /// Asks the simulator. Notifications carry [`Progress::Simulation`]; closing the connection ends the run.
+    "simulate" Simulate => Answer;
+    /// Measures this machine for the simulator; the daemon keeps the figures.
+    "calibrate" Calibrate => Constants;
     /// Looks at everything that is often wrong.
     "examine" Examine => Examination;
     /// Versions of the daemon and of the directory.
@@ -216,7 +224,23 @@ pub struct Download {
     /// Replace a file that is there.
     #[serde(default)]
     pub force: bool,
+    /// Only pretend: no content moves, and this peer then holds a simulated file. So it is with every simulated file.
+    #[serde(default)]
+    pub simulate: bool,
 }
+
+/// Parameters of `simulate`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulate {
+    /// What is asked.
+    pub scenario: Scenario,
+}
+
+/// No parameters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrate {}
 
 /// Parameters of `wait`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -386,10 +410,13 @@ pub struct Started {
     pub name: FileName,
     /// Size of the content.
     pub size: ByteCount,
-    /// Where the file will be.
+    /// Where the file will be; empty for a simulated transfer.
     pub path: PathBuf,
     /// Whether it was under way already, and this question only joined it.
     pub joined: bool,
+    /// Without content.
+    #[serde(default)]
+    pub simulated: bool,
 }
 
 /// Answer to `transfers`.
@@ -410,7 +437,7 @@ pub struct Transfer {
     pub name: FileName,
     /// Size of the content.
     pub size: ByteCount,
-    /// Where the file is or will be.
+    /// Where the file is or will be; empty for a simulated transfer.
     pub path: PathBuf,
     /// How it is.
     pub state: TransferState,
@@ -504,6 +531,8 @@ pub enum Progress {
     },
     /// A transfer moves.
     Transfer(Transfer),
+    /// A simulation runs; this is its answer so far.
+    Simulation(Box<Answer>),
     /// Something happened.
     News(News),
 }

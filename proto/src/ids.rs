@@ -11,7 +11,7 @@ mod names;
 mod sizes;
 
 pub use keys::{Challenge, InstanceId, PublicKey, Signature};
-pub use names::{FileName, PeerAddress, PeerName, UserName};
+pub use names::{FileName, PeerAddress, PeerName, SourceUrl, UserName};
 pub use sizes::{ByteCount, Rate};
 
 /// Why a text is not what it should be. The message is a whole clause: "`x` is not a file id: …".

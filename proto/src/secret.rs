@@ -3,7 +3,17 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use zeroize::Zeroizing;
+
+/// Asks the system to write no core file of this process, and to let no other process of the same user look into its
+/// memory: keys lie in it, and for moments passwords. For the start of a program.
+///
+/// # Errors
+/// The system said no.
+pub fn keep_memory_private() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
 
 /// A password or token. `Debug` hides it; memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -66,6 +76,12 @@ mod tests {
         assert!(Secret::first_line(&b"\nlate\n"[..]).is_err());
         assert!(Secret::first_line(&[b'x'; 5000][..]).is_err());
         assert!(Secret::first_line(&[0xff, 0xfe][..]).is_err());
+    }
+
+    #[test]
+    fn there_will_be_no_core_file() {
+        keep_memory_private().unwrap();
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     }
 
     #[test]

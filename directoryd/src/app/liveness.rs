@@ -95,8 +95,19 @@ impl Liveness {
         Ok(())
     }
 
+    /// Whether `user` may speak for `peer`, and whether that start of it, where one is named, still does.
+    pub(crate) async fn may_speak(
+        &self,
+        peer: PeerId,
+        user: &UserName,
+        instance: Option<InstanceId>,
+    ) -> Result<(), ApiError> {
+        let current = self.instance(peer, user).await?;
+        if instance.is_some_and(|instance| instance != current) { Err(ApiError::superseded()) } else { Ok(()) }
+    }
+
     /// The instance that speaks for `peer`, where `user` may speak for it at all.
-    pub(crate) async fn instance(&self, peer: PeerId, user: &UserName) -> Result<InstanceId, ApiError> {
+    async fn instance(&self, peer: PeerId, user: &UserName) -> Result<InstanceId, ApiError> {
         if let Some(holder) = self.leases().holder(&peer) {
             return if holder.user == *user { Ok(holder.instance) } else { Err(foreign()) };
         }

@@ -1,6 +1,6 @@
 //! What the serving process asks of the system for itself.
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Files that the directory itself has open: database, log, listener, and some to spare.
 const OWN: u64 = 128;
@@ -20,25 +20,5 @@ pub(super) fn raise_open_files(connections: usize) {
             "the system allows too few open files for so many connections: raise the hard limit (`ulimit -Hn`, \
              LimitNOFILE= under systemd), or lower --max-connections"
         );
-    }
-}
-
-/// Memory holds signing keys and, for moments, passwords: no core file, and no look from other processes of this user.
-pub(super) fn keep_memory_private() {
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "cannot keep the memory out of core files");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rustix::process::dumpable_behavior;
-
-    use super::*;
-
-    #[test]
-    fn there_will_be_no_core_file() {
-        keep_memory_private();
-        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     }
 }

@@ -12,7 +12,9 @@ use super::process;
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     log_to_stderr(&config);
     process::raise_open_files(config.limits.connections);
-    process::keep_memory_private();
+    if let Err(error) = proto::secret::keep_memory_private() {
+        tracing::warn!(%error, "cannot keep the memory out of core files");
+    }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
 }
 

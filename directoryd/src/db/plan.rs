@@ -7,12 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use proto::directory::{Announce, EntryResult, HoldingState, PatchFiles, PatchedFiles, Withdraw};
-use proto::ids::{ByteCount, FileId, FileName, PeerId};
+use proto::ids::{ByteCount, FileId, FileName, PeerId, SourceUrl};
 
 use crate::events::Event;
-
-/// Longest URL of a simulated file, bytes.
-const LONGEST_URL: usize = 2048;
 
 /// What everyone who announces a file must agree on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,8 +158,8 @@ fn refusal(entry: &Announce) -> Option<String> {
 }
 
 fn simulated_refusal(url: &str, entry: &Announce) -> Option<String> {
-    if url.len() > LONGEST_URL || url.is_empty() || url.chars().any(char::is_control) {
-        return Some(format!("the URL is empty, longer than {LONGEST_URL} bytes, or has control characters"));
+    if let Err(malformed) = url.parse::<SourceUrl>() {
+        return Some(malformed.to_string());
     }
     if entry.state == HoldingState::Partial {
         return Some("a simulated file has no content that could be there in part".into());

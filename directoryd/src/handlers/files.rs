@@ -1,7 +1,7 @@
 //! Files: announcing, listing, finding holders.
 
 use proto::directory::{FileDetail, FileEntry, Holders, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, PeerState};
-use proto::ids::{FileId, PeerId};
+use proto::ids::{FileId, InstanceId, PeerId};
 use rand::seq::SliceRandom as _;
 
 use super::caller::Caller;
@@ -13,9 +13,15 @@ use crate::error::ApiError;
 /// Names that the detail of a file shows.
 const MOST_NAMES: i64 = 100;
 
-/// Whether the caller may announce for `peer`; asked before the body is read.
-pub(crate) async fn may_announce(app: &App, caller: &Caller, peer: PeerId) -> Result<(), ApiError> {
-    app.liveness.instance(peer, &caller.user).await.map(drop)
+/// Whether the caller may announce for `peer`; asked before the body is read. An instance that says which one it is cannot
+/// announce for its successor.
+pub(crate) async fn may_announce(
+    app: &App,
+    caller: &Caller,
+    peer: PeerId,
+    instance: Option<InstanceId>,
+) -> Result<(), ApiError> {
+    app.liveness.may_speak(peer, &caller.user, instance).await
 }
 
 pub(crate) async fn patch(app: &App, peer: PeerId, request: PatchFiles) -> Result<PatchedFiles, ApiError> {

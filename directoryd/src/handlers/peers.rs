@@ -94,10 +94,7 @@ pub(crate) async fn log_out(
     peer: PeerId,
     instance: Option<InstanceId>,
 ) -> Result<(), ApiError> {
-    let current = app.liveness.instance(peer, &caller.user).await?;
-    if instance.is_some_and(|instance| instance != current) {
-        return Err(ApiError::superseded());
-    }
+    app.liveness.may_speak(peer, &caller.user, instance).await?;
     app.liveness.log_out(peer).await?;
     app.tickets.forget(&peer);
     Ok(())

@@ -49,7 +49,8 @@ async fn files_of_peer(peer: PeerId, cx: &mut Context) -> Outcome {
         }
         Method::PATCH => {
             let caller = cx.caller().await?;
-            files::may_announce(&cx.app, &caller, peer).await?;
+            let query::Speaker { instance } = query::parse(&cx.query)?;
+            files::may_announce(&cx.app, &caller, peer, instance).await?;
             let request: PatchFiles = cx.json(LARGE).await?;
             reply::ok(&files::patch(&cx.app, peer, request).await?)
         }
@@ -71,7 +72,7 @@ async fn one_peer(peer: PeerId, cx: &mut Context) -> Outcome {
         }
         Method::DELETE => {
             let caller = cx.caller().await?;
-            let query::LogOut { instance } = query::parse(&cx.query)?;
+            let query::Speaker { instance } = query::parse(&cx.query)?;
             peers::log_out(&cx.app, &caller, peer, instance).await?;
             Ok(reply::done())
         }

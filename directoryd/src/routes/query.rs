@@ -135,10 +135,10 @@ impl Holders {
     }
 }
 
-/// `DELETE /peers/{peer_id}`
+/// What is said for a peer: `DELETE /peers/{peer_id}`, `PATCH /peers/{peer_id}/files`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LogOut {
+pub(super) struct Speaker {
     /// Only if this instance still speaks for the peer.
     pub(super) instance: Option<InstanceId>,
 }

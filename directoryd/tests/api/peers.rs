@@ -70,6 +70,48 @@ async fn a_peer_belongs_to_its_user() {
 }
 
 #[tokio::test]
+async fn nobody_speaks_for_others_and_nothing_comes_of_trying() {
+    let directory = Directory::start().await;
+    let (ana, bob) = (directory.user("ana").await.peer("a"), directory.user("bob").await.peer("b"));
+    ana.register().await;
+    ana.announce(&["ana's"]).await;
+    bob.register().await;
+    let before: Peer = bob.user.get(&format!("/peers/{}", ana.id())).await;
+    // With bob's own key: he has no other.
+    let proof = serde_json::to_value(bob.proof_for(ana.id()).await).unwrap();
+    let beat = json!({"instance": ana.instance});
+    let add = json!({"add": [crate::support::file("bob's")]});
+    let withdraw = json!({"remove": [{"file_id": crate::support::file("ana's").file_id, "name": "ana's"}]});
+    let (of_ana, of_nobody) = (format!("/peers/{}", ana.id()), format!("/peers/{}", PeerId::from_bytes([7; 20])));
+    for (method, path, body, status) in [
+        (Method::PUT, of_ana.clone(), &proof, StatusCode::FORBIDDEN),
+        (Method::PUT, of_nobody.clone(), &proof, StatusCode::FORBIDDEN),
+        (Method::POST, format!("{of_ana}/heartbeat"), &beat, StatusCode::FORBIDDEN),
+        (Method::POST, format!("{of_nobody}/heartbeat"), &beat, StatusCode::NOT_FOUND),
+        (Method::PATCH, format!("{of_ana}/files"), &add, StatusCode::FORBIDDEN),
+        (Method::PATCH, format!("{of_ana}/files"), &withdraw, StatusCode::FORBIDDEN),
+        (Method::PATCH, format!("{of_nobody}/files"), &add, StatusCode::NOT_FOUND),
+        (Method::DELETE, of_ana.clone(), &json!(null), StatusCode::FORBIDDEN),
+        (Method::DELETE, of_nobody.clone(), &json!(null), StatusCode::NOT_FOUND),
+        (Method::GET, "/users".to_owned(), &json!(null), StatusCode::FORBIDDEN),
+        (Method::GET, "/users/ana".to_owned(), &json!(null), StatusCode::FORBIDDEN),
+        (Method::GET, "/sessions?user=ana".to_owned(), &json!(null), StatusCode::FORBIDDEN),
+    ] {
+        let answer = bob.user.send(method.clone(), &path, body).await;
+        assert_eq!(answer.status(), status, "{method} {path}");
+        let stranger = bob.user.api.request(method.clone(), &path).json(body).send().await.unwrap();
+        assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED, "{method} {path} by nobody at all");
+    }
+    let after: Peer = bob.user.get(&of_ana).await;
+    assert_eq!(
+        (after.key, after.name, after.address, after.state),
+        (before.key, before.name, before.address, before.state)
+    );
+    assert_eq!(bob.user.names("/files").await, ["ana's"]);
+    assert_eq!(ana.beat().await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn the_newest_instance_speaks_for_a_peer() {
     let directory = Directory::start().await;
     let old = directory.user("ana").await.peer("laptop");
@@ -81,6 +123,13 @@ async fn the_newest_instance_speaks_for_a_peer() {
     let path = format!("/peers/{}?instance={}", old.id(), old.instance);
     let leave = old.user.request(Method::DELETE, &path).send().await.unwrap();
     assert_eq!(code(leave).await, ProblemCode::Superseded);
+    let announced = json!({"add": [crate::support::file("by the older")]});
+    let path = format!("/peers/{}/files?instance=", old.id());
+    let late = old.user.send(Method::PATCH, &format!("{path}{}", old.instance), &announced).await;
+    assert_eq!(code(late).await, ProblemCode::Superseded);
+    assert!(new.user.names("/files").await.is_empty());
+    let newest = old.user.send(Method::PATCH, &format!("{path}{instance}"), &announced).await;
+    assert_eq!(newest.status(), StatusCode::OK);
     assert_eq!(new.beat().await.status(), StatusCode::OK);
     // What the older one learns does not depend on memory.
     let directory = directory.restart().await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proto::directory::{CurrentSession, ProblemCode};
 use reqwest::{Certificate, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::crash::{Process, add_ana};
 use crate::process::{directoryd, failure};
@@ -51,6 +51,18 @@ async fn the_interface_is_there_over_tls_and_only_over_tls() {
 
     let health = ["healthcheck", "--listen", &format!("127.0.0.1:{port}"), "--tls-cert", certificate, "--tls-key", key];
     assert!(directoryd(folder.path(), &health, "").status.success());
+    let plain = failure(&directoryd(folder.path(), &health[..3], ""), 1);
+    assert!(plain.contains("no directory answers on"), "TLS is not plain HTTP: {plain}");
+    // Somebody who listens is not yet a directory.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let elsewhere = silent.local_addr().unwrap().to_string();
+    let deaf = tokio::spawn(async move { while silent.accept().await.is_ok() {} });
+    let state = folder.path().to_owned();
+    let words = [&["healthcheck", "--listen", &elsewhere], &health[3..]].concat().join(" ");
+    let said = tokio::task::spawn_blocking(move || directoryd(&state, &words.split(' ').collect::<Vec<_>>(), ""));
+    let said = failure(&said.await.unwrap(), 1);
+    assert!(said.contains("no directory answers on"), "{said}");
+    deaf.abort();
     assert_eq!(process.terminate().await, Some(0));
 }
 

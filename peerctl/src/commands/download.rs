@@ -27,7 +27,9 @@ const FOLLOWED: usize = 16;
   peerctl download af1349b9 -o /srv/images/
   peerctl download data.tar --from 1 --from 2    only from these peers
   peerctl download data.tar --detach             the daemon goes on alone
-  peerctl download data.tar --wait               follow one that runs\n")]
+  peerctl download data.tar --wait               follow one that runs
+  peerctl download data.tar --simulate           pretend: no content moves\n")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Download {
     /// Ids, unique prefixes of at least 6 digits, exact names, or USER/NAME
     #[arg(value_name = "FILE", required = true)]
@@ -47,6 +49,9 @@ pub(crate) struct Download {
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
+    /// Only pretend, as with every simulated file: no content moves, and this peer then shares a simulated file
+    #[arg(long, conflicts_with_all = ["output", "force"])]
+    simulate: bool,
 }
 
 impl Download {
@@ -84,7 +89,7 @@ impl Download {
 
     async fn start(&self, cx: &Context<'_>, file: &str, output: Option<PathBuf>) -> Result<Started, Failure> {
         if self.wait
-            && let Some(transfer) = running::find(cx, file).await?
+            && let Some(transfer) = running::find(cx, file, self.simulate).await?
         {
             return Ok(transfer);
         }
@@ -94,6 +99,7 @@ impl Download {
             from: self.from.clone(),
             via: cx.session.via(),
             force: self.force,
+            simulate: self.simulate,
         };
         cx.ask(question).await
     }

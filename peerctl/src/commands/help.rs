@@ -69,10 +69,13 @@ renamed or dropped without a new version. A key that has nothing to say is null 
   unshare         file_id, name                                                                   a line per file
   download        transfer_id, file_id, name, path, bytes, seconds, verified, simulated,
                   sources [{peer, bytes}]                                                         a line per file
-  … --detach      transfer_id, file_id, name, size, path, joined                                  a line per file
+  … --detach      transfer_id, file_id, name, size, path, joined, simulated                       a line per file
   transfers       items [{transfer_id, file_id, name, size, path, state, reason, failure, bytes, rate, seconds, verified,
                   simulated, sources [{peer, peer_id, bytes, banned}]}], next
   cancel          an item of transfers
+  simulate        peers, size, seed, first_s, median_s, p99_s, last_s, bound_s, ratio, seed_copies, duplicates, limited_by,
+                  elapsed_s, complete, finished, left, scenario {…}                               a line per scenario
+  simulate calibrate  source, header_permille, request_bytes, service, verify_per_mib, handshake_trips, connect
   verify          file_id, name, path, size, verified
   doctor          verdict, checks [{name, verdict, message, fix}]       verdict: ok, warn or fail
   connect         peer_id, peer                                         null at the directory

@@ -98,6 +98,7 @@ impl Row for FileRow {
         Column::number("SIZE"),
         Column::number("HOLDERS").or_nothing(2),
         Column::text("ID").or_nothing(1),
+        Column::note(),
     ];
 
     fn cells(&self) -> Vec<TableCell> {
@@ -109,6 +110,10 @@ impl Row for FileRow {
             TableCell::new(file.size.to_string()),
             TableCell::painted(format!("{}/{}", file.holders_up, file.holders), paint),
             TableCell::new(file.file_id.short()),
+            TableCell::painted(
+                file.url.as_ref().map_or_else(String::new, |url| format!("simulated, {url}")),
+                Paint::Dim,
+            ),
         ]
     }
 }

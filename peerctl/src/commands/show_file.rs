@@ -45,7 +45,7 @@ fn for_people(shown: &FileShown) -> Fields {
         .with("size", format!("{} ({})", entry.size, plural(entry.size.as_u64(), "byte")))
         .with("holders", format!("{}, {} up", entry.holders, entry.holders_up));
     if let Some(url) = &entry.url {
-        fields = fields.with("url", url);
+        fields = fields.with("simulated", format!("without content, from {url}"));
     }
     shown.holders_list.iter().fold(fields, |fields, holder| {
         let part = if holder.holding == HoldingState::Partial { ", has a part" } else { "" };

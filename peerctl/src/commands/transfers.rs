@@ -129,6 +129,8 @@ impl Record for TransferRow {
             transfer.bytes.as_u64().to_string(),
             format!("{:.0}", transfer.rate),
             format!("{:.3}", transfer.seconds),
+            transfer.verified.to_string(),
+            transfer.simulated.to_string(),
         ]
     }
 
@@ -147,6 +149,7 @@ impl Row for TransferRow {
         Column::number("RATE").or_nothing(3),
         Column::number("LEFT").or_nothing(2),
         Column::number("PEERS").or_nothing(1),
+        Column::note(),
     ];
 
     fn cells(&self) -> Vec<TableCell> {
@@ -162,6 +165,7 @@ impl Row for TransferRow {
             TableCell::new(rate(transfer.rate)),
             TableCell::new(left),
             TableCell::new(transfer.sources.len().to_string()),
+            TableCell::painted(if transfer.simulated { "simulated" } else { "" }, Paint::Dim),
         ]
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use futures_util::{Stream, StreamExt, stream};
 use proto::control::{self, Failure, FailureCode, Progress, Uploaded};
-use proto::ids::{ByteCount, FileId, FileName};
+use proto::ids::{ByteCount, FileId, FileName, Malformed, SourceUrl};
+use proto::simulated::Simulated;
 use serde::Serialize;
 
 use super::paths::{self, Found};
@@ -21,9 +22,10 @@ const AT_ONCE: usize = 4;
 #[command(before_help = "Examples:
   peerctl upload ubuntu.iso
   peerctl upload build/out.img --name nightly.img
-  peerctl upload --recursive ./dataset\n")]
+  peerctl upload --recursive ./dataset
+  peerctl upload --simulated film.mkv --url https://example.org/film.mkv --size 700MiB\n")]
 pub(crate) struct Upload {
-    /// Files to share
+    /// Files to share; with --simulated, the name of one
     #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     /// Share the one file under another name
@@ -32,10 +34,24 @@ pub(crate) struct Upload {
     /// Share the files in folders too; symbolic links are left out
     #[arg(long)]
     recursive: bool,
+    /// Share a name and a URL without content
+    #[arg(long, requires = "url", conflicts_with_all = ["name", "recursive"])]
+    simulated: bool,
+    /// Where a simulated file is said to come from
+    #[arg(long, requires = "simulated")]
+    url: Option<SourceUrl>,
+    /// How large a simulated file is said to be
+    #[arg(long, requires = "simulated", default_value = "1MiB")]
+    size: ByteCount,
 }
 
 impl Upload {
     pub(super) async fn run(self, cx: &Context<'_>) -> Outcome {
+        if let Some(url) = &self.url {
+            let file = Simulated { name: self.only_name()?, url: url.clone(), size: self.size };
+            let uploaded = cx.ask(file).await?;
+            return Ok(show(cx, &uploaded)?);
+        }
         if self.name.is_some() && self.paths.len() > 1 {
             return Err(usage("--name goes with one file").hint("share them one by one to give them names").into());
         }
@@ -55,6 +71,15 @@ impl Upload {
             }
         }
         Trouble::unless_empty(failures)
+    }
+}
+
+impl Upload {
+    /// The name of a simulated file.
+    fn only_name(&self) -> Result<FileName, Failure> {
+        let [name] = self.paths.as_slice() else { return Err(usage("--simulated shares one file at a time")) };
+        let name = name.to_str().ok_or_else(|| usage("the name is not UTF-8"))?;
+        name.parse().map_err(|malformed: Malformed| usage(malformed.to_string()))
     }
 }
 
@@ -117,7 +142,8 @@ async fn share(cx: &Context<'_>, bars: &Bars, path: &Path, name: Option<FileName
 
 fn show(cx: &Context<'_>, uploaded: &Uploaded) -> Result<(), Failure> {
     cx.out.result(&UploadedRecord(uploaded), || {
-        format!("shared {}  {}  {}", safe(uploaded.name.as_str()), uploaded.size, uploaded.file_id)
+        let mark = if uploaded.simulated { " (simulated)" } else { "" };
+        format!("shared{mark} {}  {}  {}", safe(uploaded.name.as_str()), uploaded.size, uploaded.file_id)
     })?;
     if !uploaded.announced {
         cx.out.note("the directory does not know it yet; it will be told as soon as it answers");

@@ -40,6 +40,11 @@ fn is_absent(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
+/// Whether somebody may yet listen there.
+pub(super) fn may_come(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
 /// Why the daemon cannot be reached at a socket.
 pub(super) fn unreachable(path: &Path, error: &Error) -> Failure {
     let place = path.display();

@@ -7,6 +7,7 @@ use std::io::stderr;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto::control::{Transfer, TransferState};
 use proto::ids::ByteCount;
+use proto::simulation::Answer;
 
 use super::{Output, fit, plural, rate, safe, screen_width, share, whole_duration};
 
@@ -44,7 +45,7 @@ pub(crate) struct Bar {
 impl Bar {
     /// A file is read and hashed.
     pub(crate) fn hashing(&mut self, done: ByteCount, total: ByteCount) {
-        self.draw(done, total, |columns| match columns {
+        self.draw((done.as_u64(), total.as_u64()), |columns| match columns {
             60.. => format!("{} of {total} hashed", share(done, total)),
             _ => share(done, total),
         });
@@ -53,7 +54,7 @@ impl Bar {
     /// A transfer moves, or says why it does not. What holds it up comes back once for each reason where there is no bar
     /// to show it.
     pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Option<String> {
-        self.draw(transfer.bytes, transfer.size, |columns| in_words(transfer, columns));
+        self.draw((transfer.bytes.as_u64(), transfer.size.as_u64()), |columns| in_words(transfer, columns));
         let held = held_up(transfer);
         if self.bars.is_some() || held == self.told {
             return None;
@@ -62,18 +63,32 @@ impl Bar {
         held.map(|why| format!("{}: {why}", self.name))
     }
 
-    fn draw(&mut self, done: ByteCount, total: ByteCount, words: impl FnOnce(usize) -> String) {
+    /// A simulation runs: everything moves from the first moment on, so the copies that there are tell more than the few
+    /// who have all of it.
+    pub(crate) fn simulation(&mut self, answer: &Answer) {
+        let stay = f64::from(answer.scenario.peers.saturating_sub(answer.left).max(1));
+        let copies = answer.samples.last().map_or(0.0, |last| last.mean_copies);
+        let now = answer.samples.last().map_or(0.0, |last| last.at_s);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
+        let done = (copies / stay * 1000.0).clamp(0.0, 1000.0) as u64;
+        self.draw((done, 1000), |columns| match columns {
+            60.. => format!("after {} there: {} have it", whole_duration(now), answer.finished),
+            _ => format!("{} have it", answer.finished),
+        });
+    }
+
+    fn draw(&mut self, (done, total): (u64, u64), words: impl FnOnce(usize) -> String) {
         let Some(bars) = &self.bars else { return };
         let bar = self.drawn.get_or_insert_with(|| {
-            let bar = bars.add(ProgressBar::new(total.as_u64()));
+            let bar = bars.add(ProgressBar::new(total));
             bar.set_style(style());
             bar
         });
         let columns = screen_width(&stderr());
         bar.set_prefix(fit(&self.name, columns / 3).into_owned());
         bar.set_message(fit(&words(columns), columns / 2).into_owned());
-        bar.set_length(total.as_u64());
-        bar.set_position(done.as_u64());
+        bar.set_length(total);
+        bar.set_position(done);
     }
 }
 

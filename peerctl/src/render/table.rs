@@ -7,6 +7,8 @@ use super::{Output, Paint, safe};
 const GAP: usize = 2;
 /// The column that gives way keeps this many columns as long as another can be left out instead.
 const READABLE: usize = 12;
+/// A note is never cut to fewer columns.
+const NOTE: usize = 9;
 
 /// A column.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ enum Kind {
     Left,
     Right,
     Flexible,
+    Note,
 }
 
 impl Column {
@@ -38,6 +41,11 @@ impl Column {
     /// Text that is cut where there is no room.
     pub(crate) const fn flexible(heading: &'static str) -> Self {
         Self { heading, kind: Kind::Flexible, rank: 0 }
+    }
+
+    /// A word on few rows, at their end, without a heading. It takes what room is left.
+    pub(crate) const fn note() -> Self {
+        Self { heading: "", kind: Kind::Note, rank: 0 }
     }
 
     /// The same, left out where there is no room, lowest rank first.
@@ -71,7 +79,7 @@ pub(super) struct Table {
     columns: &'static [Column],
     /// Width of each column; none for one that is left out.
     widths: Vec<Option<usize>>,
-    limited: bool,
+    room: Option<usize>,
 }
 
 impl Table {
@@ -80,8 +88,13 @@ impl Table {
         let natural = |(i, column): (usize, &Column)| {
             rows.iter().map(|row| width(&row[i].text)).chain([column.heading.len()]).max()
         };
-        let widths = columns.iter().enumerate().map(natural).collect();
-        let mut table = Self { columns, widths, limited: room.is_some() };
+        let note = |widest: usize| (widest > 0).then(|| widest.min(NOTE));
+        let needed = |(i, column): (usize, &Column)| {
+            let widest = natural((i, column));
+            if column.kind == Kind::Note { widest.and_then(note) } else { widest }
+        };
+        let widths = columns.iter().enumerate().map(needed).collect();
+        let mut table = Self { columns, widths, room };
         if let Some(room) = room {
             table.squeeze(room);
         }
@@ -117,11 +130,17 @@ impl Table {
 
     pub(super) fn row(&self, cells: &[Cell], out: &Output) -> String {
         let mut line = String::new();
-        let mut blanks = 0;
+        let (mut blanks, mut used) = (0, 0);
         for ((column, columns), cell) in self.columns.iter().zip(&self.widths).zip(cells) {
-            let Some(columns) = *columns else { continue };
-            let text = if self.limited { fit(&cell.text, columns) } else { cell.text.as_str().into() };
+            let columns = match (column.kind, *columns) {
+                (Kind::Note, _) if cell.text.is_empty() => continue,
+                (Kind::Note, _) => self.room.map_or(0, |room| room.saturating_sub(used).max(NOTE)),
+                (_, Some(columns)) => columns,
+                (_, None) => continue,
+            };
+            let text = if self.room.is_some() { fit(&cell.text, columns) } else { cell.text.as_str().into() };
             let padding = columns.saturating_sub(width(&text));
+            used += columns + GAP;
             let before = if column.kind == Kind::Right { padding } else { 0 };
             line.push_str(&" ".repeat(blanks + before));
             line.push_str(&out.paint(&text, cell.paint));
@@ -159,6 +178,22 @@ mod tests {
         assert_eq!(wide, lines(None));
         assert_eq!(wide[1], "a long name of a file, 日本語.iso  700.0 MiB  2/3      af1349b9f5f9\n");
         assert_eq!(wide[2], "b                                        1 B  0/1      0123456789ab\n");
+    }
+
+    #[test]
+    fn a_note_takes_what_is_left_and_is_never_lost() {
+        const NOTED: &[Column] = &[Column::flexible("NAME"), Column::note()];
+        let out = Output::new(&crate::cli::Shared::default());
+        let row = |name: &str, note: &str| vec![Cell::new(name), Cell::new(note)];
+        let rows = [row("a film", ""), row("another", "simulated, from http://x/y")];
+        let lines = |room, first: usize| {
+            let table = Table::new(NOTED, &rows[..first], room);
+            rows.iter().map(|row| table.row(row, &out)).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(None, 2), ["a film\n", "another  simulated, from http://x/y\n"]);
+        assert_eq!(lines(Some(24), 2), ["a film\n", "another  simulated, fro…\n"]);
+        assert_eq!(lines(Some(12), 2)[1], "…  simulate…\n");
+        assert!(lines(Some(12), 1)[1].contains("simulat"), "a page later");
     }
 
     #[test]

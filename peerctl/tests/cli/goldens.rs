@@ -24,6 +24,7 @@ const COMMANDS: &[(&str, Option<&[&str]>)] = &[
     ("download", Some(&["a"])),
     ("transfers", Some(&[])),
     ("cancel", Some(&["7"])),
+    ("simulate", Some(&["--peers", "40"])),
     ("verify", Some(&["a file"])),
     ("doctor", Some(&[])),
     ("connect", None),

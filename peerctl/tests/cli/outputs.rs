@@ -23,6 +23,14 @@ fn json_has_the_promised_keys_in_their_order() {
         (&["transfers"], vec!["v", "items", "next"]),
         (&["upload", "x"], vec!["v", "file_id", "name", "size", "simulated"]),
         (&["unshare", "x"], vec!["v", "file_id", "name"]),
+        (
+            &["simulate"],
+            [
+                &["v", "peers", "size", "seed", "first_s", "median_s", "p99_s", "last_s", "bound_s", "ratio"][..],
+                &["seed_copies", "duplicates", "limited_by", "elapsed_s", "complete", "finished", "left", "scenario"],
+            ]
+            .concat(),
+        ),
         (&["whoami"], vec!["v", "user", "role", "expires_at", "peer_id", "peer"]),
         (&["logout"], vec!["v"]),
         (&["version"], vec!["v", "peerctl", "peerd", "directoryd"]),
@@ -34,7 +42,10 @@ fn json_has_the_promised_keys_in_their_order() {
             &["download", "a"],
             vec!["v", "transfer_id", "file_id", "name", "path", "bytes", "seconds", "verified", "simulated", "sources"],
         ),
-        (&["download", "a", "--detach"], vec!["v", "transfer_id", "file_id", "name", "size", "path", "joined"]),
+        (
+            &["download", "a", "--detach"],
+            vec!["v", "transfer_id", "file_id", "name", "size", "path", "joined", "simulated"],
+        ),
     ] {
         assert_eq!(keys(args), expected, "{args:?}");
     }

@@ -7,6 +7,7 @@ use proto::control::{
 };
 use proto::directory::{FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
 use proto::ids::{ByteCount, FileId, PeerId, PublicKey, TransferId};
+use proto::simulation::{Answer, Constants, LimitedBy, Scenario, Span};
 
 use crate::daemon::{Say, done};
 
@@ -121,6 +122,7 @@ pub(crate) fn started(number: u64, name: &str) -> Started {
         size: ByteCount::new(1000),
         path: format!("/downloads/{name}").into(),
         joined: false,
+        simulated: false,
     }
 }
 
@@ -178,6 +180,12 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
             let own = || upload.path.file_name().unwrap().to_str().unwrap();
             done(&uploaded(upload.name.as_ref().map_or_else(own, |name| name.as_str())))
         }
+        Request::Simulated(file) => {
+            let Uploaded { name, announced, .. } = uploaded(file.name.as_str());
+            done(&Uploaded { file_id: file.id(), name, size: file.size, simulated: true, announced })
+        }
+        Request::Simulate(asked) => done(&answer(&asked.scenario)),
+        Request::Calibrate(_) => done(&constants()),
         Request::Unshare(unshare) => {
             let Uploaded { file_id, name, .. } = uploaded(&unshare.file);
             done(&proto::control::Unshared { file_id, name })
@@ -188,6 +196,38 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
             items: vec![transfer(7, "a", TransferState::Running), transfer(8, "b", TransferState::Done)],
         }),
         Request::Cancel(cancel) => done(&transfer(cancel.transfer_id.0, "a", TransferState::Cancelled)),
+    }
+}
+
+pub(crate) fn constants() -> Constants {
+    Constants {
+        source: "measured on a sample".into(),
+        header_permille: 48,
+        request_bytes: 200,
+        service: Span::from_micros(250),
+        verify_per_mib: Span::from_micros(700),
+        handshake_trips: 3,
+        connect: Span::from_micros(1500),
+    }
+}
+
+pub(crate) fn answer(scenario: &Scenario) -> Answer {
+    Answer {
+        scenario: Scenario { constants: Some(constants()), ..scenario.clone() },
+        complete: true,
+        first_s: Some(10.5),
+        median_s: Some(11.0),
+        p99_s: Some(11.75),
+        last_s: Some(12.0),
+        bound_s: 10.0,
+        ratio: Some(1.2),
+        seed_copies: 1.125,
+        duplicates: 0.001,
+        limited_by: LimitedBy::HoldersUplink,
+        finished: scenario.peers,
+        left: 0,
+        elapsed_s: 0.25,
+        samples: Vec::new(),
     }
 }
 

@@ -13,7 +13,10 @@ use proto::ids::{ByteCount, FileId, InstanceId};
 use proto::manifest::{Builder, Geometry};
 use proto::peer::pieces_update::Update;
 use proto::peer::transfer_server::{Transfer, TransferServer};
-use proto::peer::{FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, WatchPiecesRequest};
+use proto::peer::{
+    FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, SimulateTransferRequest,
+    SimulatedProgress, WatchPiecesRequest,
+};
 use proto::secret::Secret;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -89,7 +92,7 @@ async fn announce(directory: &str, address: SocketAddr, identity: &Identity, nam
         simulated: false,
         url: None,
     };
-    client.patch_files(&token, id, &PatchFiles { add: vec![add], remove: Vec::new() }).await.unwrap();
+    client.patch_files(&token, id, instance, &PatchFiles { add: vec![add], remove: Vec::new() }).await.unwrap();
 }
 
 struct Service {
@@ -108,6 +111,7 @@ impl Transfer for Service {
     type GetManifestStream = BoxStream<'static, Result<ManifestPart, Status>>;
     type WatchPiecesStream = BoxStream<'static, Result<PiecesUpdate, Status>>;
     type FetchPiecesStream = BoxStream<'static, Result<PiecePart, Status>>;
+    type SimulateTransferStream = BoxStream<'static, Result<SimulatedProgress, Status>>;
 
     async fn get_manifest(&self, _: Request<GetManifestRequest>) -> Answer<ManifestPart> {
         let mut builder = Builder::new(ByteCount::new(self.content.len() as u64)).unwrap();
@@ -148,5 +152,9 @@ impl Transfer for Service {
             _ => {}
         }
         Ok(once(PiecePart { data: data.into() }))
+    }
+
+    async fn simulate_transfer(&self, _: Request<SimulateTransferRequest>) -> Answer<SimulatedProgress> {
+        Err(Status::unimplemented("it lies about content, and there is none"))
     }
 }

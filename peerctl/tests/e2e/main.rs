@@ -3,17 +3,28 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+mod callers;
 mod checkups;
 mod directory_outage;
+mod fencing;
+mod handshake;
+mod healthcheck;
 mod journey;
 mod liar;
 mod liveness;
+mod names;
+mod picker;
 mod places;
 mod proxy;
 mod readme;
 mod resume;
+mod secrets;
+mod siege;
+mod simulate;
+mod simulated;
 mod startup;
 mod supervision;
+mod swarming;
 mod tickets;
 mod verification;
 mod world;

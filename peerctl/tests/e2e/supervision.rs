@@ -5,14 +5,14 @@ use crate::world::{Peer, World, content, eventually, write};
 
 const FAULTS: &[&str] = &["--fault-injection"];
 
-fn restarts(peer: &Peer, actor: &str) -> u64 {
+pub(crate) fn restarts(peer: &Peer, actor: &str) -> u64 {
     let Some(status) = peer.call("status", &serde_json::json!({})) else { return 0 };
     let actors = status["result"]["actors"].as_array().cloned().unwrap_or_default();
     actors.iter().find(|item| item["name"] == actor).map_or(0, |item| item["restarts"].as_u64().unwrap())
 }
 
 /// Makes a part panic, once it is there to do so. The control part takes the answer with it.
-fn crash(peer: &Peer, actor: &str) {
+pub(crate) fn crash(peer: &Peer, actor: &str) {
     eventually("it can be told to panic", || peer.crash(actor).is_none_or(|answer| answer["error"].is_null()));
 }
 
@@ -21,7 +21,9 @@ fn every_part_comes_back_and_the_daemon_serves_on() {
     let world = World::new();
     let (one, two) = (world.peer_with("1", FAULTS), world.peer_with("2", FAULTS));
     let bytes = content(200_000);
-    for (round, actor) in ["shares", "directory", "heartbeat", "server", "transfers", "control"].iter().enumerate() {
+    for (round, actor) in
+        ["shares", "simulation", "directory", "heartbeat", "server", "transfers", "control"].iter().enumerate()
+    {
         for peer in [&one, &two] {
             crash(peer, actor);
             eventually(&format!("{actor} is back"), || restarts(peer, actor) == 1);
@@ -34,7 +36,7 @@ fn every_part_comes_back_and_the_daemon_serves_on() {
         two.ask(["download", &name]);
         assert_eq!(std::fs::read(two.downloads().join(&name)).unwrap(), bytes[round..]);
     }
-    assert_eq!(two.ask(["list-files"])["items"].as_array().unwrap().len(), 6);
+    assert_eq!(two.ask(["list-files"])["items"].as_array().unwrap().len(), 7);
 }
 
 #[test]

@@ -1,19 +1,18 @@
 //! Nobody in who does not belong: what a peer gets that shows no ticket, a wrong one, or one whose time is over.
 
-use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use peerd::directory::Client;
+use peerd::directory::{Client, ClientError};
 use proto::directory::{LoginRequest, RegisterPeer, registration_message};
-use proto::ids::{InstanceId, PeerId};
+use proto::ids::InstanceId;
 use proto::peer::GetManifestRequest;
 use proto::peer::transfer_client::TransferClient;
 use proto::secret::Secret;
 use tonic::Request;
-use transport::{DialError, DialOptions, Identity};
+use transport::{DialOptions, Identity};
 
-use crate::world::{Peer, World, content, eventually, write};
+use crate::world::{Peer, World, content, eventually, within, write};
 
 /// A registered peer of user 3 that shows whatever it is told to.
 struct Requester {
@@ -26,7 +25,7 @@ impl Requester {
     fn register(world: &World, key: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let identity = Identity::load_or_create(&world.path(key)).unwrap();
-        let ticket = runtime.block_on(register(&world.directory_url(), &identity));
+        let ticket = runtime.block_on(register(&world.directory_url(), &identity)).unwrap();
         Self { runtime, identity, ticket }
     }
 
@@ -35,7 +34,7 @@ impl Requester {
         self.runtime.block_on(async {
             let address = peer.address.to_string().parse().unwrap();
             let options = DialOptions::default();
-            let channel = transport::dial(&address, &self.identity, peer_id(peer), options).await.unwrap();
+            let channel = transport::dial(&address, &self.identity, peer.id(), options).await.unwrap();
             let file_id = Bytes::copy_from_slice(id.parse::<proto::ids::FileId>().unwrap().as_bytes());
             let mut request = Request::new(GetManifestRequest { file_id });
             if let Some(ticket) = ticket {
@@ -52,21 +51,17 @@ impl Requester {
     }
 }
 
-fn peer_id(peer: &Peer) -> PeerId {
-    peer.ask(["status"])["peer_id"].as_str().unwrap().parse().unwrap()
-}
-
-async fn register(directory: &str, identity: &Identity) -> String {
+async fn register(directory: &str, identity: &Identity) -> Result<String, ClientError> {
     let client = Client::new(directory, None).unwrap();
     let request = LoginRequest { username: "3".parse().unwrap(), password: Secret::new("3".into()) };
-    let token = client.log_in(&request).await.unwrap().token;
-    let nonce = client.challenge(&token).await.unwrap().nonce;
+    let token = client.log_in(&request).await?.token;
+    let nonce = client.challenge(&token).await?.nonce;
     let (instance, id) = (InstanceId::from_bytes([9; 16]), identity.peer_id());
     let (name, address) = ("requester".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
     let signature = identity.sign(&registration_message(&nonce, &id, &instance, &name, &address));
     let key = identity.public_key();
     let body = RegisterPeer { name, address, key, nonce, signature, instance, version: "0".into() };
-    client.register(&token, id, &body).await.unwrap().ticket.unwrap().token.expose().to_owned()
+    Ok(client.register(&token, id, &body).await?.ticket.unwrap().token.expose().to_owned())
 }
 
 #[test]
@@ -109,27 +104,34 @@ fn a_ticket_ends_and_a_download_goes_on_with_the_next() {
 }
 
 #[test]
-fn another_key_or_none_ends_at_the_handshake() {
-    let world = World::new();
-    let one = world.peer("1");
+fn a_disabled_user_is_out_at_once_and_between_peers_when_the_ticket_ends() {
+    let life = Duration::from_secs(4);
+    let world = World::with_flags(Duration::from_secs(3), &["--ticket", "4s"]);
+    let (one, three) = (world.peer("1"), world.peer("3"));
+    write(&world.path("f"), &content(5000));
+    let id = one.upload(&world.path("f"));
     let requester = Requester::register(&world, "a.pem");
-    let address = one.address.to_string().parse().unwrap();
-    let wrong = PeerId::from_bytes([7; 20]);
-    let dialled =
-        requester.runtime.block_on(transport::dial(&address, &requester.identity, wrong, DialOptions::default()));
-    assert!(matches!(dialled, Err(DialError::WrongKey { .. })), "{dialled:?}");
+    three.ask(["list-files"]);
+
+    world.directoryd(["user", "disable", "3"]);
+    let disabled = Instant::now();
+    within(Duration::from_secs(2), "the directory is shut", || three.ctl(["list-files"]).status.code() == Some(4));
+    assert_eq!(requester.ask(&one, &id, Some(&requester.ticket)), Ok(5000), "an outstanding ticket is what is left");
+    within(life + Duration::from_secs(1), "the ticket ends", || {
+        requester.ask(&one, &id, Some(&requester.ticket)) == Err("ticket-expired".into())
+    });
+    assert!(disabled.elapsed() < life + Duration::from_secs(1));
+    three.fails(4, ["download", "f"]);
+    let again = requester.runtime.block_on(register(&world.directory_url(), &requester.identity));
+    assert!(matches!(&again, Err(ClientError::Refused(_))), "there is no other: {again:?}");
+    assert_eq!(three.finished(), [""; 0]);
 }
 
 #[test]
 fn keys_are_rotated_under_the_peers() {
     let world = World::with_lease(Duration::from_secs(3));
     let (one, two) = (world.peer("1"), world.peer("2"));
-    let rotate = Command::new(crate::world::program("directoryd"))
-        .args(["keys", "rotate", "--state-dir"])
-        .arg(world.path("directory"))
-        .output()
-        .unwrap();
-    assert!(rotate.status.success(), "{}", String::from_utf8_lossy(&rotate.stderr));
+    world.directoryd(["keys", "rotate"]);
     // Signed with the new key, known to nobody yet but the directory.
     eventually("the directory signs with the new key", || {
         let requester = Requester::register(&world, "a.pem");

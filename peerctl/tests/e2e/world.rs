@@ -71,11 +71,21 @@ impl World {
     fn add_user(&self, user: &str) {
         let password = self.path(&format!("password{user}"));
         std::fs::write(&password, format!("{user}\n")).unwrap();
-        let state = self.path("directory");
-        let mut add = Command::new(program("directoryd"));
-        add.args(["user", "add", user]).arg("--password-file").arg(&password).arg("--state-dir").arg(&state);
-        let output = add.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.directoryd([
+            "user".as_ref(),
+            "add".as_ref(),
+            user.as_ref(),
+            "--password-file".as_ref(),
+            password.as_os_str(),
+        ]);
+    }
+
+    /// A command of the directory that has to succeed, beside the one that serves.
+    pub(crate) fn directoryd<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) {
+        let mut command = Command::new(program("directoryd"));
+        command.args(args).arg("--state-dir").arg(self.path("directory"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     pub(crate) fn start_directory(&mut self) {
@@ -106,11 +116,22 @@ impl World {
         peer
     }
 
+    /// Another peer of a user who has one already, connected.
+    pub(crate) fn namesake(&self, name: &str, user: &str, flags: &[&str]) -> Peer {
+        let mut peer = self.idle_peer_of(name, user, flags);
+        peer.start();
+        peer
+    }
+
     /// A peer that is not started yet.
     pub(crate) fn idle_peer(&self, name: &str, flags: &[&str]) -> Peer {
+        self.idle_peer_of(name, name, flags)
+    }
+
+    fn idle_peer_of(&self, name: &str, user: &str, flags: &[&str]) -> Peer {
         let home = self.path(&format!("peer{name}"));
         let address = self.address(name.parse().unwrap(), 5001);
-        let mut args: Vec<String> = ["run", "--name", name, "--directory", &self.directory_url(), "--user", name]
+        let mut args: Vec<String> = ["run", "--name", name, "--directory", &self.directory_url(), "--user", user]
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -119,7 +140,7 @@ impl World {
             ("--state-dir", home.clone()),
             ("--socket", home.join("peerd.sock")),
             ("--download-dir", home.join("downloads")),
-            ("--password-file", self.path(&format!("password{name}"))),
+            ("--password-file", self.path(&format!("password{user}"))),
         ] {
             args.extend([flag.to_owned(), path.to_str().unwrap().to_owned()]);
         }
@@ -152,6 +173,11 @@ impl Peer {
         }
         self.process = Some(Process::start(run, self.home.with_extension("log")));
         eventually("the control socket answers", || self.ctl(["status"]).status.success());
+    }
+
+    /// The id that follows from its key.
+    pub(crate) fn id(&self) -> proto::ids::PeerId {
+        self.ask(["status"])["peer_id"].as_str().unwrap().parse().unwrap()
     }
 
     /// How it is with the directory.

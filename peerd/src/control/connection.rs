@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
+use super::callers::Caller;
 use super::dispatch::{self, Desk};
 
 /// Answers that may wait for a slow reader.
@@ -39,7 +40,7 @@ impl Watcher {
 }
 
 /// Serves a connection to its end. What it has asked for goes on without it, where that is in the nature of the thing.
-pub(super) async fn run(stream: Stream, desk: &Desk) -> Result<(), LinesCodecError> {
+pub(super) async fn run(stream: Stream, desk: &Desk, caller: Caller) -> Result<(), LinesCodecError> {
     let mut framed = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST_LINE));
     let (lines, mut answers) = mpsc::channel(QUEUE);
     let mut requests = JoinSet::new();
@@ -49,7 +50,7 @@ pub(super) async fn run(stream: Stream, desk: &Desk) -> Result<(), LinesCodecErr
                 None => return Ok(()),
                 Some(Ok(line)) if line.trim().is_empty() => {}
                 Some(Ok(line)) => match RequestFrame::parse(&line) {
-                    Ok(frame) => drop(requests.spawn(answer(desk.clone(), frame, lines.clone()))),
+                    Ok(frame) => drop(requests.spawn(answer(desk.clone(), caller, frame, lines.clone()))),
                     Err(response) => framed.send(encode(&response)).await?,
                 },
                 Some(Err(error)) => {
@@ -64,9 +65,9 @@ pub(super) async fn run(stream: Stream, desk: &Desk) -> Result<(), LinesCodecErr
     }
 }
 
-async fn answer(desk: Desk, frame: RequestFrame, lines: mpsc::Sender<String>) {
+async fn answer(desk: Desk, caller: Caller, frame: RequestFrame, lines: mpsc::Sender<String>) {
     let watcher = Watcher { id: frame.id, lines: lines.clone() };
-    let response = dispatch::carry_out(&desk, frame.id, frame.request, watcher).await;
+    let response = dispatch::carry_out(&desk, caller, frame.id, frame.request, watcher).await;
     let _ = lines.send(encode(&response)).await;
 }
 

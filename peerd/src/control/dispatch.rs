@@ -1,7 +1,7 @@
 //! What each request comes to: one exhaustive match, then a function per request that touches this daemon. Questions that
 //! only the directory can answer are in [`super::queries`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,16 +17,17 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::callers::Caller;
 use super::connection::Watcher;
-use super::{checkup, failures, news, queries, through};
+use super::{checkup, failures, news, queries, simulate, simulated, through};
 use crate::config::Config;
 use crate::directory::{self, Client, View, resolve};
 use crate::mailbox::{Mailbox, PROMPT};
 use crate::shares::actor::{NotShared, Shared};
-use crate::shares::{self, Catalog, Share};
-use crate::store::part::Destination;
+use crate::shares::{self, Catalog, Share, scan};
+use crate::store::part::{self, Destination};
 use crate::store::resume::Note;
-use crate::{heartbeat, server, transfers};
+use crate::{heartbeat, server, simulation, transfers};
 
 /// How long an answer may take that involves the directory.
 const REMOTE: Duration = Duration::from_secs(20);
@@ -69,6 +70,8 @@ pub struct Mail {
     pub directory: Mailbox<directory::Msg>,
     /// Heartbeat.
     pub heartbeat: Mailbox<heartbeat::Msg>,
+    /// Simulation.
+    pub simulation: Mailbox<simulation::Msg>,
     /// gRPC server.
     pub server: Mailbox<server::Msg>,
     /// Transfers.
@@ -77,8 +80,8 @@ pub struct Mail {
     pub control: Mailbox<super::Msg>,
 }
 
-/// Carries a request out and wraps what comes of it.
-pub async fn carry_out(desk: &Desk, id: u64, request: Request, watcher: Watcher) -> Response {
+/// Carries a caller's request out and wraps what comes of it.
+pub async fn carry_out(desk: &Desk, caller: Caller, id: u64, request: Request, watcher: Watcher) -> Response {
     fn wrap<T: Serialize>(id: u64, result: Result<T, Failure>) -> Response {
         match result {
             Ok(reply) => Response::done(id, &reply),
@@ -94,12 +97,15 @@ pub async fn carry_out(desk: &Desk, id: u64, request: Request, watcher: Watcher)
         Request::ShowPeer(show) => wrap(id, queries::show_peer(desk, &show.peer).await),
         Request::ListFiles(list) => wrap(id, queries::list_files(desk, list).await),
         Request::ShowFile(show) => wrap(id, queries::show_file(desk, &show.file).await),
-        Request::Upload(upload) => wrap(id, desk.upload(upload, watcher).await),
+        Request::Upload(upload) => wrap(id, desk.upload(caller, upload, watcher).await),
+        Request::Simulated(file) => wrap(id, simulated::upload(desk, file).await),
         Request::Unshare(unshare) => wrap(id, desk.unshare(&unshare).await),
-        Request::Download(download) => wrap(id, desk.download(download).await),
+        Request::Download(download) => wrap(id, desk.download(caller, download).await),
         Request::Wait(wait) => wrap(id, desk.wait(&wait, &watcher).await),
         Request::ListTransfers(_) => wrap(id, desk.transfers().await),
         Request::Cancel(cancel) => wrap(id, desk.cancel(&cancel, &watcher).await),
+        Request::Simulate(asked) => wrap(id, simulate::simulate(desk, asked, watcher).await),
+        Request::Calibrate(_) => wrap(id, simulate::calibrate(desk).await),
         Request::Verify(verify) => wrap(id, checkup::verify(desk, &verify, watcher).await),
         Request::Examine(_) => wrap(id, Ok(checkup::examine(desk).await)),
         Request::GetVersions(_) => wrap(id, Ok(checkup::versions(desk).await)),
@@ -161,12 +167,18 @@ impl Desk {
         }
     }
 
-    async fn upload(&self, upload: Upload, watcher: Watcher) -> Result<Uploaded, Failure> {
+    async fn upload(&self, caller: Caller, upload: Upload, watcher: Watcher) -> Result<Uploaded, Failure> {
         queries::token(self)?;
         let Upload { path, name } = upload;
         if !path.is_absolute() {
             return Err(Failure::new(FailureCode::Usage, "the path of an upload has to be absolute"));
         }
+        let roots = self.config.share.clone();
+        let path = blocking(move || {
+            let path = scan::resolve(&path).map_err(|error| failures::not_shared(&error.into()))?;
+            caller.may_share(&path, &roots).map(|()| path)
+        })
+        .await?;
         let (progress, telling) = tell_hashing(watcher);
         let ask = |reply| shares::Msg::Share { path, name, progress: Some(progress), reply: Some(reply) };
         let shared = self.hashed(ask).await?;
@@ -188,7 +200,7 @@ impl Desk {
     }
 
     /// Whether the directory has acknowledged the catalog up to that version, waiting a little while it can.
-    async fn announced(&self, version: u64) -> bool {
+    pub(super) async fn announced(&self, version: u64) -> bool {
         let mut view = self.view.clone();
         let hopeless =
             |view: &View| matches!(view.status.state, DirectoryState::Unreachable | DirectoryState::LoggedOut);
@@ -200,7 +212,13 @@ impl Desk {
     }
 
     async fn unshare(&self, unshare: &Unshare) -> Result<Unshared, Failure> {
-        let share = self.find_share(&unshare.file)?;
+        let share = match self.find_share(&unshare.file) {
+            Err(failure) if failure.code == FailureCode::NotFound => {
+                let file = simulated::find(self, &unshare.file).ok_or(failure)?;
+                return simulated::unshare(self, &file).await;
+            }
+            found => found?,
+        };
         // A word that is a name takes that name away; one that is an id takes the file.
         let name = (unshare.file == share.name.as_str()).then(|| share.name.clone());
         let ask = |reply| shares::Msg::Unshare { file_id: share.file_id, name, reply };
@@ -241,20 +259,17 @@ impl Desk {
         }
     }
 
-    async fn download(&self, download: Download) -> Result<Started, Failure> {
+    async fn download(&self, caller: Caller, download: Download) -> Result<Started, Failure> {
         let token = queries::token(self)?;
         let (entry, held_by) = self.locate(&token, &download).await?;
-        if entry.simulated {
-            return Err(Failure::new(
-                FailureCode::Usage,
-                "this file is simulated: it has a name and a size, but no content",
-            ));
-        }
         let mut from = if download.from.is_empty() { held_by } else { Vec::new() };
         for word in &download.from {
             from.push(queries::resolve_peer(self, &token, word).await?.peer_id);
         }
-        let path = self.destination(download.output, entry.name.as_str())?;
+        if download.simulate || entry.simulated {
+            return simulated::download(self, &download, entry, from).await;
+        }
+        let path = self.destination(caller, download.output, entry.name.as_str()).await?;
         let wish = Note {
             transfer_id: TransferId(0),
             file_id: entry.file_id,
@@ -263,10 +278,11 @@ impl Desk {
             path: path.clone(),
             force: download.force,
             from,
+            simulated: None,
         };
         let begun = self.begin(wish).await?;
         let (file_id, name, size) = (entry.file_id, entry.name, entry.size);
-        Ok(Started { transfer_id: begun.id, file_id, name, size, path, joined: begun.joined })
+        Ok(Started { transfer_id: begun.id, file_id, name, size, path, joined: begun.joined, simulated: false })
     }
 
     /// What file is meant; where another peer was asked, also who holds it as far as that one knows.
@@ -279,21 +295,18 @@ impl Desk {
         Ok((entry.map_err(|error| failures::unresolved("file", &download.file, &error))?, Vec::new()))
     }
 
-    /// Where a download goes: as asked for, or the download folder, which is made if need be.
-    fn destination(&self, output: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
-        let Some(output) = output else {
-            let folder = &self.config.download_dir;
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Failure::new(FailureCode::Io, format!("the download folder {}: {error}", folder.display()))
-                    .hint("choose another place with -o, or start peerd with --download-dir")
-            })?;
-            return Ok(folder.join(name));
-        };
-        if !output.is_absolute() {
-            return Err(Failure::new(FailureCode::Usage, "the path of a download has to be absolute"));
-        }
-        let is_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/") || output.is_dir();
-        Ok(if is_folder { output.join(name) } else { output })
+    /// Where a download goes: as asked for, or the download folder, which is made if need be. The path has no links in it.
+    async fn destination(&self, caller: Caller, output: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
+        let (downloads, name) = (self.config.download_dir.clone(), name.to_owned());
+        blocking(move || {
+            let chosen = match output {
+                Some(output) => chosen_place(output, &name)?,
+                None => usual_place(&downloads, &name)?,
+            };
+            let path = part::resolve(&chosen).map_err(|error| failures::destination(&error))?;
+            caller.may_write(&path, &downloads).map(|()| path)
+        })
+        .await
     }
 
     /// Starts a download once everything that can be known about its destination is known. One that is under way to the
@@ -301,16 +314,20 @@ impl Desk {
     async fn begin(&self, wish: Note) -> Result<transfers::manager::Begun, Failure> {
         if !self.is_under_way(&wish).await? {
             let (path, force, size) = (wish.path.clone(), wish.force, wish.size);
-            let checked = tokio::task::spawn_blocking(move || {
+            let check = move || {
                 let destination = Destination::open(&path)?;
                 if !force {
                     destination.check_vacant()?;
                 }
                 destination.check_room(size)
-            });
-            let checked = checked.await.map_err(|error| Failure::new(FailureCode::Internal, error.to_string()))?;
-            checked.map_err(|error| failures::destination(&error))?;
+            };
+            blocking(move || check().map_err(|error| failures::destination(&error))).await?;
         }
+        self.start(wish).await
+    }
+
+    /// Hands a wish over that nothing speaks against.
+    pub(super) async fn start(&self, wish: Note) -> Result<transfers::manager::Begun, Failure> {
         let asked = self.mail.transfers.ask(|reply| transfers::Msg::Start { wish, reply }, PROMPT).await;
         asked
             .map_err(failures::away)?
@@ -359,6 +376,7 @@ impl Desk {
             "shares" => self.mail.shares.cast(shares::Msg::Crash),
             "directory" => self.mail.directory.cast(directory::Msg::Crash),
             "heartbeat" => self.mail.heartbeat.cast(heartbeat::Msg::Crash),
+            "simulation" => self.mail.simulation.cast(simulation::Msg::Crash),
             "server" => self.mail.server.cast(server::Msg::Crash),
             "transfers" => self.mail.transfers.cast(transfers::Msg::Crash),
             "control" => self.mail.control.cast(super::Msg::Crash),
@@ -374,6 +392,28 @@ impl Desk {
         };
         sent.map(|()| Done {}).map_err(failures::away)
     }
+}
+
+/// Looks at the file system on a thread for it.
+async fn blocking<T: Send + 'static>(look: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.unwrap_or_else(|error| Err(Failure::new(FailureCode::Internal, error.to_string())))
+}
+
+fn usual_place(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::new(FailureCode::Io, format!("the download folder {}: {error}", folder.display()))
+            .hint("choose another place with -o, or start peerd with --download-dir")
+    })?;
+    Ok(folder.join(name))
+}
+
+fn chosen_place(output: PathBuf, name: &str) -> Result<PathBuf, Failure> {
+    if !output.is_absolute() {
+        return Err(Failure::new(FailureCode::Usage, "the path of a download has to be absolute"));
+    }
+    let is_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/") || output.is_dir();
+    Ok(if is_folder { output.join(name) } else { output })
 }
 
 /// Tells the caller how far a file is hashed, as often as a person looks, until both are dropped.

@@ -2,7 +2,7 @@
 
 use proto::control::{Failure, FailureCode, ListFiles};
 use proto::directory::{FileEntry, Page, Peer, PeerState};
-use proto::ids::{ByteCount, FileId, PeerId};
+use proto::ids::{ByteCount, FileId, Malformed, PeerId, PeerName};
 use proto::peer::peer_client::PeerClient;
 use proto::peer::{DiscoverFileReply, DiscoverFileRequest, FileInfo, ListFilesRequest};
 use tonic::Code;
@@ -27,7 +27,7 @@ pub(super) async fn list_files(desk: &Desk, list: ListFiles, via: &str) -> Resul
         limit: list.limit.unwrap_or_default(),
     };
     let reply = client.list_files(asked).await.map_err(|status| refused(&peer, &status))?.into_inner();
-    let items: Result<Vec<FileEntry>, Failure> = reply.files.into_iter().map(|file| entry(&peer, file)).collect();
+    let items: Result<Vec<FileEntry>, Failure> = reply.files.into_iter().map(|file| entry(&peer.name, file)).collect();
     Ok(Page { items: items?, next: Some(reply.next).filter(|next| !next.is_empty()) })
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn discover(desk: &Desk, word: &str, via: &str) -> Result<(File
             .candidates(candidates));
     };
     let holders = holders.iter().filter_map(|holder| holder.peer_id.parse().ok()).collect();
-    Ok((entry(&peer, file)?, holders))
+    Ok((entry(&peer.name, file)?, holders))
 }
 
 /// The peer that a word means, and a channel to it.
@@ -84,16 +84,47 @@ fn refused(peer: &Peer, status: &tonic::Status) -> Failure {
 }
 
 /// What a peer says is checked as anything from outside: a name that is none is not shown.
-fn entry(peer: &Peer, file: FileInfo) -> Result<FileEntry, Failure> {
-    let nonsense = || Failure::new(FailureCode::Internal, format!("the answer of peer {} makes no sense", peer.name));
-    let id = <[u8; FileId::LEN]>::try_from(file.file_id.as_ref()).map_err(|_| nonsense())?;
+fn entry(peer: &PeerName, file: FileInfo) -> Result<FileEntry, Failure> {
+    let nonsense =
+        |why: &str| Failure::new(FailureCode::Internal, format!("the answer of peer {peer} makes no sense: {why}"));
+    let id = <[u8; FileId::LEN]>::try_from(file.file_id.as_ref()).map_err(|_| nonsense("a file id is 32 bytes"))?;
     Ok(FileEntry {
         file_id: FileId::from_bytes(id),
-        name: file.name.parse().map_err(|_| nonsense())?,
+        name: file.name.parse().map_err(|why: Malformed| nonsense(&why.to_string()))?,
         size: ByteCount::new(file.size),
         holders: file.holders,
         holders_up: file.holders_up,
         simulated: file.simulated,
         url: file.url,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_calls_a_file_is_refused_by_name() {
+        let peer: PeerName = "laptop".parse().unwrap();
+        let named = |name: &str| FileInfo {
+            file_id: vec![7; FileId::LEN].into(),
+            name: name.to_owned(),
+            ..FileInfo::default()
+        };
+        assert_eq!(entry(&peer, named("fine")).unwrap().name.as_str(), "fine");
+        let long = "x".repeat(256);
+        for (name, shown) in [
+            ("../../etc/x", "../../etc/x"),
+            ("/etc/x", "/etc/x"),
+            ("nul\0", r"nul\0"),
+            ("\u{1b}[2J", r"\u{1b}[2J"),
+            (&long, &long),
+        ] {
+            let said = entry(&peer, named(name)).unwrap_err().message;
+            assert!(said.contains("laptop") && said.contains(shown), "{said}");
+            assert!(!said.chars().any(char::is_control), "{said:?}");
+        }
+        let short = FileInfo { file_id: vec![7; 31].into(), ..named("fine") };
+        assert!(entry(&peer, short).unwrap_err().message.contains("32 bytes"));
+    }
 }

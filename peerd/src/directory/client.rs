@@ -7,7 +7,7 @@ use proto::directory::{
     CurrentSession, DirectoryKeys, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease, LoginRequest,
     Page, PatchFiles, PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
 };
-use proto::ids::{FileId, PeerId};
+use proto::ids::{FileId, InstanceId, PeerId};
 use proto::secret::Secret;
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
@@ -177,9 +177,10 @@ impl Client {
         read(self.call(Method::POST, &format!("peers/{id}/heartbeat"), Some(token)).json(body)).await
     }
 
-    /// Says that a peer is going down.
-    pub async fn deregister(&self, token: &Secret, id: PeerId) -> Answer<()> {
-        send(self.call(Method::DELETE, &format!("peers/{id}"), Some(token))).await.map(drop)
+    /// Says that a peer is going down; refused where another start of it has registered since.
+    pub async fn deregister(&self, token: &Secret, id: PeerId, instance: InstanceId) -> Answer<()> {
+        let call = self.call(Method::DELETE, &format!("peers/{id}"), Some(token));
+        send(call.query(&[("instance", instance)])).await.map(drop)
     }
 
     /// A page of peers.
@@ -197,9 +198,16 @@ impl Client {
         read(self.call(Method::GET, &format!("peers/{id}/files"), Some(token)).query(query)).await
     }
 
-    /// Announces and withdraws.
-    pub async fn patch_files(&self, token: &Secret, id: PeerId, body: &PatchFiles) -> Answer<PatchedFiles> {
-        read(self.call(Method::PATCH, &format!("peers/{id}/files"), Some(token)).json(body)).await
+    /// Announces and withdraws; refused where another start of the peer has registered since.
+    pub async fn patch_files(
+        &self,
+        token: &Secret,
+        id: PeerId,
+        instance: InstanceId,
+        body: &PatchFiles,
+    ) -> Answer<PatchedFiles> {
+        let call = self.call(Method::PATCH, &format!("peers/{id}/files"), Some(token));
+        read(call.query(&[("instance", instance)]).json(body)).await
     }
 
     /// A page of files.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proto::directory::{FileEntry, Peer, ProblemCode};
-use proto::ids::{FileId, PeerId};
+use proto::ids::{FileId, FileName, PeerId, PeerName, UserName};
 use proto::secret::Secret;
 
 use super::client::{Client, ClientError, FileQuery, PeerQuery};
@@ -37,8 +37,13 @@ pub async fn file(client: &Client, token: &Secret, word: &str) -> Result<FileEnt
             Err(error) => Err(error.into()),
         };
     }
+    // What cannot be a name is the name of nothing; the directory need not be asked.
+    let (user, name) = word.split_once('/').map_or((None, word), |(user, name)| (Some(user), name));
+    if name.parse::<FileName>().is_err() || user.is_some_and(|user| user.parse::<UserName>().is_err()) {
+        return Err(Unresolved::Nothing);
+    }
     let mut queries = vec![FileQuery { name: Some(word.into()), ..FileQuery::default() }];
-    if let Some((user, name)) = word.split_once('/') {
+    if let Some(user) = user {
         queries = vec![FileQuery { user: Some(user.into()), name: Some(name.into()), ..FileQuery::default() }];
     } else if is_prefix(word, |c| c.is_ascii_hexdigit()) {
         queries.push(FileQuery { prefix: Some(word.to_ascii_lowercase()), ..FileQuery::default() });
@@ -65,6 +70,9 @@ pub async fn peer(client: &Client, token: &Secret, word: &str) -> Result<Peer, U
             }
             other => Ok(other?),
         };
+    }
+    if word.parse::<PeerName>().is_err() {
+        return Err(Unresolved::Nothing);
     }
     let mut queries = vec![PeerQuery { name: Some(word.into()), ..PeerQuery::default() }];
     if is_prefix(word, |c| matches!(c, 'a'..='z' | 'A'..='Z' | '2'..='7')) {

@@ -1,15 +1,19 @@
 //! What other peers may cost this one.
 
+use std::time::Duration;
+
 use transport::Limits;
 
 /// Pieces that are read and hashed at the same time. Each holds one piece in memory: 32 of the usual size are 32 MiB.
 pub const READS: usize = 32;
 /// Most pieces of one request.
 pub const MOST_PIECES: u32 = 64;
-/// Bytes of one message: as much as one HTTP/2 frame of a peer carries, so that a piece of 1 MiB is four frames.
-pub const PART: usize = 256 << 10;
-/// Parts that wait for a slow reader; the next piece is read when there is room again.
-pub const PARTS_AHEAD: usize = 4;
+/// Bytes of one message, at most: as much as one HTTP/2 frame of a peer carries, so that a piece of 1 MiB is four frames.
+pub const LARGEST_PART: usize = 256 << 10;
+/// And at least: what a frame costs is no longer worth speaking of.
+pub const SMALLEST_PART: usize = 16 << 10;
+/// On a slow link a part takes no longer than this, so that news and cancelled pieces do not wait behind it.
+pub const PART_TIME: Duration = Duration::from_millis(10);
 /// Piece hashes of one message, in bytes.
 pub const MANIFEST_PART: usize = 64 << 10;
 

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proto::directory::{FileEntry, Holder, HoldingState, PeerState, USUAL_ENTRIES};
-use proto::ids::{FileId, PeerId, PeerName};
+use proto::directory::{Announce, FileEntry, Holder, HoldingState, PeerState, USUAL_ENTRIES};
+use proto::ids::{FileId, FileName, PeerId, PeerName};
 use proto::peer::peer_client::PeerClient;
 use proto::peer::peer_server::Peer;
 use proto::peer::{
@@ -55,16 +55,20 @@ impl Listing {
     fn own(&self, asked: &ListFilesRequest, most: usize) -> ListFilesReply {
         let catalog = self.catalog.borrow().clone();
         let pattern = asked.pattern.to_lowercase();
-        let mut left = catalog
-            .iter()
-            .filter(|share| place(share).as_str() > asked.cursor.as_str())
-            .filter(|share| share.name.as_str().to_lowercase().contains(&pattern));
-        let page: Vec<&Arc<Share>> = left.by_ref().take(most).collect();
-        let next = page.last().filter(|_| left.next().is_some()).map(|last| place(last));
-        ListFilesReply {
-            files: page.into_iter().map(|share| own_info(share)).collect(),
-            next: next.unwrap_or_default(),
-        }
+        let is_next = |place: &String| place.as_str() > asked.cursor.as_str();
+        let matches = |name: &FileName| name.as_str().to_lowercase().contains(&pattern);
+        let real = catalog.iter().filter(|share| matches(&share.name)).map(|share| (place(share), own_info(share)));
+        let simulated = catalog.all_simulated().filter(|file| matches(&file.name));
+        let simulated = simulated.map(|file| (file.file_id.to_string(), pretended(file)));
+        // Each is in the order of the ids by itself.
+        let real = real.filter(|(place, _)| is_next(place)).take(most + 1);
+        let simulated = simulated.filter(|(place, _)| is_next(place)).take(most + 1);
+        let mut page: Vec<_> = real.chain(simulated).collect();
+        page.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let more = page.len() > most;
+        page.truncate(most);
+        let next = page.last().filter(|_| more).map(|(place, _)| place.clone());
+        ListFilesReply { files: page.into_iter().map(|(_, file)| file).collect(), next: next.unwrap_or_default() }
     }
 
     /// A page of what the directory knows.
@@ -143,6 +147,24 @@ fn unavailable(error: &ClientError) -> Status {
 /// Where a share stands in the order of the pages.
 fn place(share: &Share) -> String {
     format!("{}/{}", share.file_id, share.name)
+}
+
+/// What this peer can say of a file that it holds, simulated or not.
+pub(super) fn held(catalog: &Catalog, id: FileId) -> Option<FileInfo> {
+    let real = catalog.get(id).map(|share| own_info(share));
+    real.or_else(|| catalog.simulated(id).map(|file| pretended(file)))
+}
+
+fn pretended(file: &Announce) -> FileInfo {
+    FileInfo {
+        file_id: id(file.file_id),
+        name: file.name.to_string(),
+        size: file.size.as_u64(),
+        holders: 1,
+        holders_up: 1,
+        simulated: true,
+        url: file.url.clone(),
+    }
 }
 
 fn own_info(share: &Share) -> FileInfo {

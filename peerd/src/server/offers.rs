@@ -20,7 +20,7 @@ use crate::store::part::Part;
 
 mod offer;
 
-pub use offer::{Asked, Gains, Neighbour, Offer, Refused};
+pub use offer::{Asked, Gains, Grant, Neighbour, Offer, Refused};
 
 /// Where the bytes of an offer are.
 #[derive(Debug, Clone)]

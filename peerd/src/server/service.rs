@@ -9,17 +9,21 @@ use futures_util::{Stream, StreamExt};
 use proto::ids::{FileId, PeerId};
 use proto::manifest::Geometry;
 use proto::peer::transfer_server::Transfer;
-use proto::peer::{FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, WatchPiecesRequest};
+use proto::peer::{
+    FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, SimulateTransferRequest,
+    SimulatedProgress, WatchPiecesRequest,
+};
 use swarm::{Bitfield, Piece};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
 use transport::PeerIdentity;
 
-use super::limits::{MANIFEST_PART, MOST_PIECES, PART, PARTS_AHEAD, READS};
-use super::offers::{Gains, Offer, Offers, Refused, Source};
+use super::limits::{MANIFEST_PART, MOST_PIECES, READS};
+use super::listing;
+use super::offers::{Gains, Grant, Offer, Offers, Refused, Source};
+use super::pretence::Pretence;
 use crate::mailbox::Mailbox;
 use crate::shares::{self, Catalog};
 use crate::store::source::{self, Unreadable};
@@ -34,21 +38,23 @@ pub struct Service {
     offers: Offers,
     shares: Mailbox<shares::Msg>,
     uplink: Throttle,
+    pretence: Pretence,
     reads: Arc<Semaphore>,
     /// Ends every stream when the server does.
     closing: CancellationToken,
 }
 
 impl Service {
-    /// `shares` is told of content that no longer hashes, `uplink` sets the pace.
+    /// `shares` is told of content that no longer hashes, `uplink` sets the pace, `pretence` that of simulated transfers.
     pub fn new(
         catalog: watch::Receiver<Arc<Catalog>>,
         offers: Offers,
         shares: Mailbox<shares::Msg>,
         uplink: Throttle,
+        pretence: Pretence,
     ) -> Self {
         let reads = Arc::new(Semaphore::new(READS));
-        Self { catalog, offers, shares, uplink, reads, closing: CancellationToken::new() }
+        Self { catalog, offers, shares, uplink, pretence, reads, closing: CancellationToken::new() }
     }
 
     /// The same, with streams that end when this is cancelled.
@@ -65,8 +71,7 @@ impl Service {
     }
 
     fn find(&self, file_id: &[u8]) -> Result<FileId, Status> {
-        let bytes = file_id.try_into().map_err(|_| Status::invalid_argument("a file id is 32 bytes"))?;
-        let id = FileId::from_bytes(bytes);
+        let id = parsed(file_id)?;
         if self.offers.has(id) { Ok(id) } else { Err(Status::not_found("this peer does not hold that file")) }
     }
 
@@ -104,14 +109,15 @@ impl Service {
             self.suspect(id);
             Status::failed_precondition("this peer no longer has that piece")
         })?;
+        let (size, mut grant) = (offer.part_size(), Some(grant));
         while !bytes.is_empty() {
-            let data = bytes.split_to(bytes.len().min(PART));
+            let data = bytes.split_to(bytes.len().min(size));
             self.uplink.pass(data.len()).await;
-            if out.send(Ok(PiecePart { data })).await.is_err() {
+            let ends = if bytes.is_empty() { grant.take() } else { None };
+            if out.send(Ok(Outgoing { part: PiecePart { data }, ends })).await.is_err() {
                 return Ok(());
             }
         }
-        grant.sent();
         Ok(())
     }
 
@@ -148,7 +154,37 @@ impl Service {
     }
 }
 
-type Parts = mpsc::Sender<Result<PiecePart, Status>>;
+fn parsed(file_id: &[u8]) -> Result<FileId, Status> {
+    let bytes = file_id.try_into().map_err(|_| Status::invalid_argument("a file id is 32 bytes"))?;
+    Ok(FileId::from_bytes(bytes))
+}
+
+type Parts = mpsc::Sender<Result<Outgoing, Status>>;
+
+/// A part on its way to the connection, and what is over when that has taken it.
+struct Outgoing {
+    part: PiecePart,
+    ends: Option<Grant>,
+}
+
+/// The parts as the connection takes them. It asks for the next one when it has room for it: then the last one has left,
+/// but for what the socket holds ([`transport::Limits::unsent`]).
+fn as_taken(mut parts: mpsc::Receiver<Result<Outgoing, Status>>) -> impl Stream<Item = Result<PiecePart, Status>> {
+    let mut leaving: Option<Grant> = None;
+    futures_util::stream::poll_fn(move |context| {
+        if let Some(grant) = leaving.take() {
+            grant.sent();
+        }
+        parts.poll_recv(context).map(|next| {
+            next.map(|outgoing| {
+                outgoing.map(|outgoing| {
+                    leaving = outgoing.ends;
+                    outgoing.part
+                })
+            })
+        })
+    })
+}
 
 /// Marks where one of two merged streams has ended.
 fn end<T>() -> impl Stream<Item = Option<T>> {
@@ -169,6 +205,7 @@ impl Transfer for Service {
     type GetManifestStream = Answer<ManifestPart>;
     type WatchPiecesStream = Answer<PiecesUpdate>;
     type FetchPiecesStream = Answer<PiecePart>;
+    type SimulateTransferStream = Answer<SimulatedProgress>;
 
     async fn get_manifest(
         &self,
@@ -197,6 +234,9 @@ impl Transfer for Service {
         let offer = self.open(&first.file_id).await?;
         let count = offer.manifest().geometry().count();
         let has = Bitfield::from_bytes(count, &first.have).unwrap_or_else(|| Bitfield::new(count));
+        if first.of_many {
+            offer.one_of_many();
+        }
         let neighbour = offer.join(who, has);
         let neighbour = neighbour.ok_or_else(|| Status::resource_exhausted("enough others are served already"))?;
         let hear = AbortOnDropHandle::new(tokio::spawn(hear_gains(news, neighbour.gains())));
@@ -221,9 +261,19 @@ impl Transfer for Service {
         let FetchPiecesRequest { file_id, first, count } = request.into_inner();
         let offer = self.open(&file_id).await?;
         let pieces = pieces(&offer.manifest().geometry(), first, count)?;
-        let (out, parts) = mpsc::channel(PARTS_AHEAD);
+        let (out, parts) = mpsc::channel(1);
         tokio::spawn(self.clone().send_pieces(offer, who, pieces, out));
-        Ok(self.streaming(ReceiverStream::new(parts)))
+        Ok(self.streaming(as_taken(parts)))
+    }
+
+    async fn simulate_transfer(
+        &self,
+        request: Request<SimulateTransferRequest>,
+    ) -> Result<Response<Self::SimulateTransferStream>, Status> {
+        let id = parsed(&request.into_inner().file_id)?;
+        let file = listing::held(&self.catalog.borrow(), id);
+        let file = file.ok_or_else(|| Status::not_found("this peer does not hold that file"))?;
+        Ok(self.streaming(self.pretence.of(file)))
     }
 }
 

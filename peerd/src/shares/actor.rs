@@ -34,7 +34,7 @@ pub struct Shares;
 pub enum Msg {
     /// Share a file. `progress` carries bytes done and in all while it is hashed.
     Share {
-        /// Which.
+        /// Which; resolved ([`scan::resolve`]).
         path: PathBuf,
         /// Another name than its own.
         name: Option<FileName>,
@@ -347,7 +347,7 @@ impl State {
     }
 
     fn under_roots(&self, share: &Share) -> bool {
-        self.args.roots.iter().any(|root| share.path.starts_with(root))
+        scan::is_beneath(&share.path, &self.args.roots)
     }
 
     fn look(&self, me: &ActorRef<Msg>) {
@@ -356,8 +356,7 @@ impl State {
             let looked = tokio::task::spawn_blocking(move || {
                 let fates = known.iter().map(|share| (Arc::clone(share), scan::look(share))).collect();
                 let shared: HashSet<_> = known.iter().map(|share| &share.path).collect();
-                let found = scan::walk(&roots).into_iter().filter_map(|path| path.canonicalize().ok());
-                let fresh = found.filter(|path| !shared.contains(path)).collect();
+                let fresh = scan::walk(&roots).into_iter().filter(|path| !shared.contains(path)).collect();
                 Msg::Looked { fates, fresh }
             });
             if let Ok(message) = looked.await {

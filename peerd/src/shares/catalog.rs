@@ -43,6 +43,8 @@ pub struct Catalog {
     files: OrdMap<FileId, Names>,
     /// Files that are being fetched, and served as far as they are there.
     partials: OrdMap<FileId, Arc<Announce>>,
+    /// Files without content. They are the simulation actor's; all else is the shares actor's.
+    simulated: OrdMap<FileId, Arc<Announce>>,
 }
 
 impl Catalog {
@@ -51,14 +53,14 @@ impl Catalog {
         self.version
     }
 
-    /// Number of different files.
+    /// Number of different files, simulated ones too.
     pub fn len(&self) -> usize {
-        self.files.len()
+        self.files.len() + self.simulated.len()
     }
 
     /// Whether nothing is shared.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.len() == 0
     }
 
     /// One share of a file: any, for the bytes are the same.
@@ -74,6 +76,16 @@ impl Catalog {
     /// Every share of every file, in the order of the ids.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Share>> {
         self.files.values().flat_map(|names| names.values())
+    }
+
+    /// A simulated file.
+    pub fn simulated(&self, id: FileId) -> Option<&Arc<Announce>> {
+        self.simulated.get(&id)
+    }
+
+    /// Every simulated file, in the order of the ids.
+    pub fn all_simulated(&self) -> impl Iterator<Item = &Arc<Announce>> {
+        self.simulated.values()
     }
 
     /// Adds a share, or replaces the one of the same file and name.
@@ -113,10 +125,25 @@ impl Catalog {
         Some(share)
     }
 
-    /// This content as the successor of another snapshot, so that versions go on rising.
+    /// Adds a simulated file.
+    pub fn insert_simulated(&mut self, file: Announce) {
+        self.version += 1;
+        self.simulated.insert(file.file_id, Arc::new(file));
+    }
+
+    /// These shares as the successor of another snapshot, so that versions go on rising. Simulated files stay as they are
+    /// there.
     #[must_use]
     pub fn after(self, before: &Self) -> Self {
-        Self { version: before.version.max(self.version) + 1, ..self }
+        let version = before.version.max(self.version) + 1;
+        Self { version, simulated: before.simulated.clone(), ..self }
+    }
+
+    /// The next snapshot, with these simulated files in place of those that there were.
+    #[must_use]
+    pub fn with_simulated(&self, files: impl Iterator<Item = Announce>) -> Self {
+        let simulated = files.map(|file| (file.file_id, Arc::new(file))).collect();
+        Self { version: self.version + 1, simulated, ..self.clone() }
     }
 
     /// What has to be told to somebody who knows the snapshot `known`.
@@ -139,6 +166,14 @@ impl Catalog {
                     changes.remove.push(Withdraw { file_id: *id, name: None });
                 }
                 _ => {}
+            }
+        }
+        for item in known.simulated.diff(&self.simulated) {
+            match item {
+                DiffItem::Add(_, new) | DiffItem::Update { new: (_, new), .. } => {
+                    changes.add.push(new.as_ref().clone());
+                }
+                DiffItem::Remove(id, _) => changes.remove.push(Withdraw { file_id: *id, name: None }),
             }
         }
         changes
@@ -182,6 +217,8 @@ fn announce(share: &Share) -> Announce {
 
 #[cfg(test)]
 mod tests {
+    use proto::simulated::Simulated;
+
     use super::*;
 
     fn share(content: &str, name: &str) -> Share {
@@ -239,6 +276,20 @@ mod tests {
         let mut given_up = fetching.clone();
         given_up.remove_partial(id);
         assert_eq!(given_up.changes_since(&fetching).remove, [Withdraw { file_id: id, name: None }]);
+    }
+
+    #[test]
+    fn simulated_files_are_told_too_and_outlive_other_changes() {
+        let (name, url) = ("film".parse().unwrap(), "http://x".parse().unwrap());
+        let film = Simulated { name, url, size: ByteCount::new(7) }.announce();
+        let before = catalog(&[("x", "a")]);
+        let with = before.with_simulated(std::iter::once(film.clone()));
+        assert_eq!(with.changes_since(&before).add, std::slice::from_ref(&film));
+        let later = catalog(&[("x", "a"), ("y", "b")]).after(&with);
+        assert_eq!((later.simulated(film.file_id), later.len()), (Some(&Arc::new(film.clone())), 3));
+        let without = later.with_simulated(std::iter::empty());
+        assert_eq!(without.changes_since(&later).remove, [Withdraw { file_id: film.file_id, name: None }]);
+        assert!(before.version() < with.version() && with.version() < later.version());
     }
 
     #[test]

@@ -36,21 +36,27 @@ pub enum Unshareable {
     },
 }
 
-/// Hashes a file into pieces. `progress` hears of every so many bytes.
+/// The path without links, for [`hash`]: what a link in it points to is decided here, once.
 ///
-/// The path is resolved first, links included, so that what is opened later is the same file.
+/// # Errors
+/// There is nothing.
+pub fn resolve(path: &Path) -> Result<PathBuf, Unshareable> {
+    path.canonicalize().map_err(|error| Unshareable::Io { path: path.to_owned(), error })
+}
+
+/// Hashes a file into pieces. `progress` hears of every so many bytes. The path is one that was resolved ([`resolve`]): a
+/// link that was put in it since is refused, so that what is hashed now and opened later is what somebody meant.
 pub fn hash(
     path: &Path,
     name: Option<FileName>,
     mut progress: impl FnMut(ByteCount, ByteCount),
 ) -> Result<(Share, Manifest), Unshareable> {
     let failed = |error| Unshareable::Io { path: path.to_owned(), error };
-    let path = path.canonicalize().map_err(failed)?;
-    let name = name.map_or_else(|| name_of(&path), Ok)?;
-    let mut file = open_regular(&path).map_err(failed)?;
+    let name = name.map_or_else(|| name_of(path), Ok)?;
+    let mut file = open_regular(path).map_err(failed)?;
     let stamp = Stamp::of(&file).map_err(failed)?;
     let mut builder =
-        Builder::new(stamp.size).map_err(|mismatch| Unshareable::TooLarge { path: path.clone(), mismatch })?;
+        Builder::new(stamp.size).map_err(|mismatch| Unshareable::TooLarge { path: path.to_owned(), mismatch })?;
     let mut buffer = vec![0; 1 << 20];
     let mut done = ByteCount::ZERO;
     progress(done, stamp.size);
@@ -66,9 +72,9 @@ pub fn hash(
     }
     match builder.finish() {
         Some(manifest) if Stamp::of(&file).map_err(failed)? == stamp => {
-            Ok((Share { file_id: manifest.id(), name, path, stamp }, manifest))
+            Ok((Share { file_id: manifest.id(), name, path: path.to_owned(), stamp }, manifest))
         }
-        _ => Err(Unshareable::Changing(path)),
+        _ => Err(Unshareable::Changing(path.to_owned())),
     }
 }
 
@@ -113,13 +119,18 @@ pub fn look(share: &Share) -> Fate {
     }
 }
 
-/// Every regular file under some roots. Hidden ones, links and what cannot be read are passed over: a share root says
-/// "all of this", not "and whatever it points to".
+/// Whether a path that was resolved lies at or beneath one of the roots, which need not be.
+pub fn is_beneath(path: &Path, roots: &[PathBuf]) -> bool {
+    roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| path.starts_with(root))
+}
+
+/// Every regular file under some roots, by a path without links. Hidden ones, links and what cannot be read are passed
+/// over: a share root says "all of this", not "and whatever it points to".
 pub fn walk(roots: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = Vec::new();
-    for root in roots {
-        if root.is_dir() { folders.push(root.clone()) } else { found.push(root.clone()) }
+    for root in roots.iter().filter_map(|root| root.canonicalize().ok()) {
+        if root.is_dir() { folders.push(root) } else { found.push(root) }
     }
     while let Some(folder) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
@@ -187,12 +198,17 @@ mod tests {
     #[test]
     fn walks_past_hidden_files_and_links() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("deep/.hidden")).unwrap();
+        let root = folder.path().canonicalize().unwrap().join("root");
+        std::fs::create_dir_all(root.join("deep/.hidden")).unwrap();
         for name in ["a", "deep/b", "deep/.hidden/c", ".d"] {
-            std::fs::write(folder.path().join(name), b"").unwrap();
+            std::fs::write(root.join(name), b"").unwrap();
         }
-        std::os::unix::fs::symlink("/etc", folder.path().join("link")).unwrap();
-        let found = walk(&[folder.path().to_owned()]);
-        assert_eq!(found, [folder.path().join("a"), folder.path().join("deep/b")]);
+        std::os::unix::fs::symlink("/etc", root.join("link")).unwrap();
+        let way = folder.path().join("way");
+        std::os::unix::fs::symlink(&root, &way).unwrap();
+        let roots = [way];
+        assert_eq!(walk(&roots), [root.join("a"), root.join("deep/b")]);
+        assert!(is_beneath(&root.join("a"), &roots) && is_beneath(&root, &roots));
+        assert!(!is_beneath(&root.with_file_name("root2"), &roots) && !is_beneath(Path::new("/etc/passwd"), &roots));
     }
 }

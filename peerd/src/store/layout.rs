@@ -75,6 +75,16 @@ impl StateDir {
         self.root.join("shares.jsonl")
     }
 
+    /// What is shared without content.
+    pub fn simulated(&self) -> PathBuf {
+        self.root.join("simulated.json")
+    }
+
+    /// What this machine was measured to make of the simulator's constants.
+    pub fn constants(&self) -> PathBuf {
+        self.root.join("constants.json")
+    }
+
     /// Piece hashes of a file. 256 folders keep each of them small with 100,000 shares.
     pub fn manifest(&self, id: FileId) -> PathBuf {
         let name = id.to_string();

@@ -1,10 +1,10 @@
 //! The file that a download grows in. It lies in the folder of its destination, under a name that no file is shared
 //! under, so that the last step is one rename within one file system.
 //!
-//! Everything happens beneath an open handle of that folder: a folder or a link swapped in behind our back changes
-//! nothing.
+//! The folder is opened by a path without links, and everything happens beneath that handle: a folder or a link swapped
+//! in behind our back changes nothing.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use proto::ids::{ByteCount, FileId};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 
-use super::source::Stamp;
+use super::source::{Stamp, open_unlinked};
 
 /// Where a download is to end: an existing folder and a name in it.
 #[derive(Debug)]
@@ -54,14 +54,29 @@ pub enum BadDestination {
     },
 }
 
+/// The same destination by a path without links, for [`Destination::open`]: what a link in it points to is decided here,
+/// once, while whoever chose the path is there.
+///
+/// # Errors
+/// The path names no file, or its folder is not there.
+pub fn resolve(path: &Path) -> Result<PathBuf, BadDestination> {
+    let (parent, name) = folder_and_name(path)?;
+    let folder = parent.canonicalize();
+    Ok(folder.map_err(|error| BadDestination::Io { path: parent.to_owned(), error })?.join(name))
+}
+
+fn folder_and_name(path: &Path) -> Result<(&Path, &OsStr), BadDestination> {
+    let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "names no file");
+    let both = path.parent().zip(path.file_name());
+    both.ok_or_else(|| BadDestination::Io { path: path.to_owned(), error: no_name() })
+}
+
 impl Destination {
-    /// Opens the folder that a path lies in.
+    /// Opens the folder that a path lies in; one with a link on the way to it is refused ([`resolve`]).
     pub fn open(path: &Path) -> Result<Self, BadDestination> {
-        let failed = |error: io::Error| BadDestination::Io { path: path.to_owned(), error };
-        let no_name = || failed(io::Error::new(io::ErrorKind::InvalidInput, "names no file"));
-        let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(no_name)?;
-        let folder = rustix::fs::open(parent, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let folder = folder.map_err(|error| BadDestination::Io { path: parent.to_owned(), error: error.into() })?;
+        let (parent, name) = folder_and_name(path)?;
+        let folder = open_unlinked(parent, OFlags::DIRECTORY | OFlags::RDONLY);
+        let folder = folder.map_err(|error| BadDestination::Io { path: parent.to_owned(), error })?;
         Ok(Self { folder, path: path.to_owned(), name: name.to_owned() })
     }
 
@@ -260,6 +275,26 @@ mod tests {
         std::os::unix::fs::symlink(&outside, folder.path().join(&name)).unwrap();
         assert!(Part::open(destination, FileId::of(b"x"), ByteCount::new(6)).is_err());
         assert_eq!(std::fs::read(&outside).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn a_folder_swapped_for_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (inside, away, outside) = (root.join("inside"), root.join("away"), root.join("outside"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        // While it is being written: it goes where the folder went.
+        let part = part(&inside, "target");
+        std::fs::rename(&inside, &away).unwrap();
+        std::os::unix::fs::symlink(&outside, &inside).unwrap();
+        part.finish(true).unwrap();
+        assert!(away.join("target").exists());
+        // And before: a path that was resolved is refused, one that a person chose is followed once.
+        let refused = Destination::open(&inside.join("target")).unwrap_err().to_string();
+        assert!(refused.contains("inside: a symbolic link"), "{refused}");
+        assert_eq!(resolve(&inside.join("target")).unwrap(), outside.join("target"));
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proto::ids::{ByteCount, FileId, FileName, PeerId, TransferId};
 use proto::manifest::Manifest;
+use proto::simulated::Simulated;
 use serde::{Deserialize, Serialize};
 use swarm::{Bitfield, Piece};
 
@@ -32,6 +33,9 @@ pub struct Note {
     pub force: bool,
     /// Only from these peers; from anybody where empty.
     pub from: Vec<PeerId>,
+    /// Only pretended: no content moves, and this is what the peer holds afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Simulated>,
 }
 
 impl Note {
@@ -170,6 +174,7 @@ mod tests {
             path: OsStr::from_bytes(b"/tmp/\xff").into(),
             force: false,
             from: Vec::new(),
+            simulated: None,
         };
         note.save(&state).unwrap();
         std::fs::write(state.transfers().join("9.json"), "{").unwrap();

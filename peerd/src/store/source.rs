@@ -1,14 +1,18 @@
 //! Pieces of a shared file. The file belongs to somebody else and may change at any time, so every piece is hashed again
 //! before it leaves.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use bytes::Bytes;
 use proto::ids::ByteCount;
 use proto::manifest::Manifest;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// Size and time of change of a file: as long as they stay, it is not hashed anew.
@@ -40,14 +44,24 @@ pub enum Unreadable {
     Changed,
 }
 
-/// Opens a regular file for reading. A link, a pipe or a device in its place is refused, without waiting for it.
+/// Opens a regular file for reading, at a path that was resolved before (`shares::scan::resolve`). A link anywhere in it,
+/// put there since, leads nowhere. A pipe or a device in its place is refused, without waiting for it.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let file = File::from(open_unlinked(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+/// Opens what lies at a path, and nothing that a link in it points to: whatever is swapped in behind our back, before the
+/// call or during it, is refused by the system (`openat2`, Linux 5.6).
+pub(super) fn open_unlinked(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+        Err(Errno::LOOP) => Err(io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link is in its way")),
+        other => Ok(other?),
     }
 }
 
@@ -57,16 +71,26 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// [`Unreadable::Changed`] for bytes that are not that piece: nobody must get them.
 pub fn read_piece(file: &File, manifest: &Manifest, piece: u32) -> Result<Bytes, Unreadable> {
     let geometry = manifest.geometry();
-    let mut bytes = vec![0; geometry.len(piece) as usize];
-    match file.read_exact_at(&mut bytes, geometry.offset(piece)) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Unreadable::Changed),
-        other => other?,
+    let (len, offset) = (geometry.len(piece) as usize, geometry.offset(piece));
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(Unreadable::Changed),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
     }
+    // The allocator may have given more than was asked for.
+    bytes.truncate(len);
     if manifest.verify(piece, &bytes) { Ok(bytes.into()) } else { Err(Unreadable::Changed) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::FileExt;
+
     use proto::manifest::Builder;
 
     use super::*;
@@ -93,10 +117,22 @@ mod tests {
     fn only_regular_files_are_opened() {
         let folder = tempfile::tempdir().unwrap();
         let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
         for path in [pipe.as_path(), link.as_path(), folder.path(), Path::new("/dev/zero")] {
             assert!(open_regular(path).is_err(), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("f"), b"secret").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(open_regular(&real.join("f")).is_ok());
+        let refused = open_regular(&link.join("f")).unwrap_err();
+        assert!(refused.to_string().contains("symbolic link"), "{refused}");
     }
 }

@@ -13,6 +13,7 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
 
 use super::download::{self, Download, Tools};
+use super::simulation::{self, Simulation};
 use crate::mailbox::Reply;
 use crate::store::resume::{self, Note};
 
@@ -78,6 +79,8 @@ pub struct Begun {
 pub struct Args {
     /// What every download works with.
     pub tools: Tools,
+    /// What every simulated one works with.
+    pub pretence: simulation::Tools,
     /// Number of downloads that run, for `status`.
     pub running: watch::Sender<u64>,
 }
@@ -91,7 +94,38 @@ pub struct State {
 
 struct Entry {
     view: watch::Sender<Transfer>,
-    actor: Option<ActorRef<download::Msg>>,
+    actor: Option<Child>,
+}
+
+/// Who carries a transfer out.
+enum Child {
+    Download(ActorRef<download::Msg>),
+    Simulation(ActorRef<simulation::Msg>),
+}
+
+impl Child {
+    fn id(&self) -> ActorId {
+        match self {
+            Self::Download(actor) => actor.get_id(),
+            Self::Simulation(actor) => actor.get_id(),
+        }
+    }
+
+    // One that has ended has nothing more to hear.
+
+    fn cancel(&self) {
+        match self {
+            Self::Download(actor) => drop(actor.cast(download::Msg::Cancel)),
+            Self::Simulation(actor) => drop(actor.cast(simulation::Msg::Cancel)),
+        }
+    }
+
+    fn crash(&self) {
+        match self {
+            Self::Download(actor) => drop(actor.cast(download::Msg::Crash)),
+            Self::Simulation(actor) => drop(actor.cast(simulation::Msg::Crash)),
+        }
+    }
 }
 
 impl Actor for Transfers {
@@ -122,7 +156,7 @@ impl Actor for Transfers {
             }
             Msg::Follow { id, reply } => drop(reply.send(state.follow(id))),
             Msg::Cancel { id, reply } => state.cancel(id, reply),
-            Msg::CrashDownload(id) => state.tell(id, download::Msg::Crash),
+            Msg::CrashDownload(id) => state.tell(id, Child::crash),
             Msg::Crash => panic!("crash was asked for"),
         }
         Ok(())
@@ -158,7 +192,7 @@ impl Entry {
             rate: 0.0,
             seconds: 0.0,
             verified: false,
-            simulated: false,
+            simulated: note.simulated.is_some(),
             sources: Vec::new(),
         };
         Self { view: watch::Sender::new(first), actor: None }
@@ -187,7 +221,12 @@ impl State {
 
     /// The download that has the same destination and content already.
     fn same(&self, wish: &Note) -> Option<TransferId> {
-        let same = |view: &Transfer| view.file_id == wish.file_id && view.path == wish.path && !view.state.is_final();
+        let same = |view: &Transfer| {
+            view.file_id == wish.file_id
+                && view.path == wish.path
+                && view.simulated == wish.simulated.is_some()
+                && !view.state.is_final()
+        };
         self.entries.iter().find(|(_, entry)| same(&entry.view.borrow())).map(|(id, _)| *id)
     }
 
@@ -213,9 +252,16 @@ impl State {
 
     async fn spawn(&mut self, me: &ActorRef<Msg>, note: Note, resumed: bool) {
         let Some(entry) = self.entries.get_mut(&note.transfer_id) else { return };
-        let args = download::Args { note, resumed, tools: self.args.tools.clone(), view: entry.view.clone() };
-        match Actor::spawn_linked(None, Download, args, me.get_cell()).await {
-            Ok((actor, _)) => entry.actor = Some(actor),
+        let (view, supervisor) = (entry.view.clone(), me.get_cell());
+        let spawned = if note.simulated.is_some() {
+            let args = simulation::Args { note, tools: self.args.pretence.clone(), view };
+            Actor::spawn_linked(None, Simulation, args, supervisor).await.map(|(actor, _)| Child::Simulation(actor))
+        } else {
+            let args = download::Args { note, resumed, tools: self.args.tools.clone(), view };
+            Actor::spawn_linked(None, Download, args, supervisor).await.map(|(actor, _)| Child::Download(actor))
+        };
+        match spawned {
+            Ok(child) => entry.actor = Some(child),
             Err(error) => entry.view.send_modify(|view| fail(view, &error.to_string())),
         }
         self.count();
@@ -226,20 +272,18 @@ impl State {
     }
 
     fn cancel(&self, id: TransferId, reply: Reply<Option<watch::Receiver<Transfer>>>) {
-        self.tell(id, download::Msg::Cancel);
+        self.tell(id, Child::cancel);
         let _ = reply.send(self.follow(id));
     }
 
-    fn tell(&self, id: TransferId, message: download::Msg) {
-        if let Some(actor) = self.entries.get(&id).and_then(|entry| entry.actor.as_ref()) {
-            // One that has ended has nothing more to hear.
-            let _ = actor.cast(message);
+    fn tell(&self, id: TransferId, what: fn(&Child)) {
+        if let Some(child) = self.entries.get(&id).and_then(|entry| entry.actor.as_ref()) {
+            what(child);
         }
     }
 
     fn ended(&mut self, who: ActorId, error: Option<String>) {
-        let entry =
-            self.entries.values_mut().find(|entry| entry.actor.as_ref().is_some_and(|actor| actor.get_id() == who));
+        let entry = self.entries.values_mut().find(|entry| entry.actor.as_ref().is_some_and(|child| child.id() == who));
         if let Some(entry) = entry {
             entry.actor = None;
             if let Some(error) = error {

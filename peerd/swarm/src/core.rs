@@ -26,7 +26,7 @@ use crate::pieces::{Bitfield, Geometry, Piece};
 use crate::rng::Rng;
 use crate::roster::Roster;
 use crate::timers::{Alarm, Moment};
-pub use config::Config;
+pub use config::{Config, PieceOrder};
 use flights::{Flights, Request};
 pub use messages::{BanReason, Failure, Input, Output, Progress};
 
@@ -63,8 +63,9 @@ pub struct Core {
     turn: usize,
     /// Something happened that may give work to peers other than the one it happened with.
     look_around: bool,
-    /// A peer could have been asked but for the bytes in flight in total.
-    squeezed: bool,
+    /// Bytes in flight when a peer could have been asked but for their total: when there are fewer, everybody is asked
+    /// again.
+    squeezed_at: Option<u64>,
     starving_since: Option<Moment>,
     stalled: bool,
     alarm: Alarm,
@@ -77,7 +78,7 @@ impl Core {
     pub fn new(geometry: Geometry, already_stored: Bitfield, config: Config, seed: u64, now: Moment) -> Self {
         let stored = already_stored.resized(geometry.count());
         let mut core = Self {
-            picker: Picker::new(geometry.count(), &stored),
+            picker: Picker::new(geometry.count(), &stored).with_order(config.piece_order),
             copies: vec![0; geometry.count() as usize].into(),
             stored_bytes: stored.iter().map(|piece| u64::from(geometry.len(piece))).sum(),
             geometry,
@@ -93,7 +94,7 @@ impl Core {
             endgame_bytes: 0,
             turn: 0,
             look_around: false,
-            squeezed: false,
+            squeezed_at: None,
             starving_since: Some(now),
             stalled: false,
             alarm: Alarm::default(),
@@ -216,7 +217,7 @@ impl Core {
         if !matches!(self.phase, Phase::Running) {
             return;
         }
-        if self.look_around || self.squeezed {
+        if self.look_around || self.squeezed_at.is_some_and(|squeezed| self.in_flight < squeezed) {
             self.ask_everyone();
         }
         self.watch_for_starvation();

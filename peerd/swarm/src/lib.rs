@@ -8,6 +8,7 @@
 //! are the driver's.
 
 mod core;
+mod discovery;
 mod peers;
 mod picker;
 mod pieces;
@@ -17,7 +18,8 @@ pub mod serve;
 pub mod sim;
 mod timers;
 
-pub use self::core::{BanReason, Config, Core, Failure, Input, Output, Progress};
+pub use self::core::{BanReason, Config, Core, Failure, Input, Output, PieceOrder, Progress};
+pub use discovery::Looks;
 pub use peers::{Have, PeerKey, PeerState, PeerView};
 pub use pieces::{BadGeometry, Bitfield, Geometry, Piece};
 pub use timers::Moment;

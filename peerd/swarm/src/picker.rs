@@ -1,4 +1,4 @@
-//! Which piece next: rarest first among the open ones, ties broken by the seed.
+//! Which piece next: rarest first among the open ones, ties broken by the seed; or, where somebody reads along, the first.
 //!
 //! Owns the set of open pieces (missing and asked of nobody) and how many partial holders each piece has. Complete
 //! holders add the same to every piece and are left out of the count. Knows no peers: it is shown what one of them
@@ -10,6 +10,7 @@
 
 mod rarity;
 
+use crate::core::PieceOrder;
 use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
 use rarity::Rarity;
@@ -23,6 +24,7 @@ const CANDIDATES: usize = 16;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Picker {
+    order: PieceOrder,
     open: Bitfield,
     rarity: Rarity,
 }
@@ -37,13 +39,18 @@ pub(crate) enum Offer<'a> {
 impl Picker {
     /// All of `count` pieces open but for those in `stored`.
     pub(crate) fn new(count: u32, stored: &Bitfield) -> Self {
-        let mut picker = Self { open: Bitfield::new(count), rarity: Rarity::new(count) };
+        let mut picker = Self { order: PieceOrder::Rarest, open: Bitfield::new(count), rarity: Rarity::new(count) };
         for piece in (0..count).map(Piece) {
             if !stored.get(piece) {
                 picker.open(piece);
             }
         }
         picker
+    }
+
+    /// The same, picking in another order.
+    pub(crate) fn with_order(self, order: PieceOrder) -> Self {
+        Self { order, ..self }
     }
 
     pub(crate) const fn open_count(&self) -> u32 {
@@ -79,13 +86,19 @@ impl Picker {
         self.rarity.lower(piece, self.open.get(piece));
     }
 
-    /// An open piece of the offer, as rare as can be found cheaply; `None` only when the offer has no open piece at
-    /// all.
+    /// An open piece of the offer, as rare as can be found cheaply, or the first; `None` only when the offer has no open
+    /// piece at all.
     pub(crate) fn pick(&self, offer: Offer<'_>, rng: &mut Rng) -> Option<Piece> {
-        match offer {
-            Offer::All => self.rarity.rarest(rng),
-            Offer::Some(have) if have.is_empty() => None,
-            Offer::Some(have) => self.rarity.probe(PROBES, have, rng).or_else(|| self.walk(have, rng)),
+        match (offer, self.order) {
+            (Offer::All, PieceOrder::Rarest) => self.rarity.rarest(rng),
+            (Offer::All, PieceOrder::InOrder) => self.open.iter().next(),
+            (Offer::Some(have), _) if have.is_empty() => None,
+            (Offer::Some(have), PieceOrder::Rarest) => {
+                self.rarity.probe(PROBES, have, rng).or_else(|| self.walk(have, rng))
+            }
+            (Offer::Some(have), PieceOrder::InOrder) => {
+                (0..self.open.word_count()).flat_map(|at| self.open.common_in_word(have, at)).next()
+            }
         }
     }
 
@@ -131,6 +144,16 @@ mod tests {
             let mut rng = Rng::new(seed);
             assert_eq!(picker.pick(Offer::Some(&having(100, &[3, 17, 40])), &mut rng), Some(Piece(17)));
             assert!(matches!(picker.pick(Offer::All, &mut rng), Some(Piece(17 | 60))));
+        }
+    }
+
+    #[test]
+    fn in_order_the_first_is_picked_however_common() {
+        let picker = seen_twice_but(100, &[17, 60]).with_order(PieceOrder::InOrder);
+        for seed in 0..50 {
+            let mut rng = Rng::new(seed);
+            assert_eq!(picker.pick(Offer::Some(&having(100, &[40, 3, 70])), &mut rng), Some(Piece(3)));
+            assert_eq!(picker.pick(Offer::All, &mut rng), Some(Piece(0)));
         }
     }
 

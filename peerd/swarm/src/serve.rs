@@ -128,6 +128,11 @@ impl Server {
         self.first_copies.is_some()
     }
 
+    /// Bytes per second that the uplink sent when it was last busy for long enough to tell; 0 until then.
+    pub const fn uplink_rate(&self) -> u64 {
+        self.uplink.rate()
+    }
+
     /// Neighbours, and how many asks of theirs are granted at the moment.
     pub fn load(&self) -> (usize, usize) {
         (self.neighbours.len(), self.uplink.granted())

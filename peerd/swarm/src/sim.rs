@@ -8,6 +8,7 @@
 //! takes one core of the receiver, everything else takes the latency. Headers and requests cost bytes. The same
 //! scenario gives the same outcome, on any machine.
 
+mod audit;
 mod bound;
 mod churn;
 mod deliver;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use crate::pieces::{BadGeometry, Geometry};
 use crate::rng::Rng;
 use crate::timers::Moment;
+pub use audit::Broken;
 use deliver::Messages;
 use events::{Events, What};
 use machine::Machine;
@@ -53,6 +55,10 @@ pub struct Simulation {
     /// Holders of each piece among those who fetch, for the picture.
     copies: Vec<u32>,
     payload: u64,
+    /// Bytes that left the first holders, and anybody, since `used_at`.
+    sent_by_holders: u64,
+    sent: u64,
+    used_at: Moment,
     samples: Vec<Sample>,
     /// When to give up, if nothing arrives before.
     give_up: Moment,
@@ -80,6 +86,9 @@ impl Simulation {
             gave_up: 0,
             copies: vec![0; geometry.count() as usize],
             payload: 0,
+            sent_by_holders: 0,
+            sent: 0,
+            used_at: Moment::EPOCH,
             samples: Vec::new(),
             give_up: Moment::EPOCH + scenario.patience(),
             patience: scenario.patience(),
@@ -104,6 +113,7 @@ impl Simulation {
     pub fn advance(&mut self, steps: u64) -> bool {
         for _ in 0..steps {
             if self.unfinished == 0 || self.stuck {
+                self.take_last_sample();
                 return false;
             }
             let Some((at, what)) = self.events.pop() else { return false };

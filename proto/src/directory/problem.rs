@@ -57,7 +57,7 @@ problem_codes! {
     /// The body, a parameter or a header is not what the interface takes.
     Malformed = "malformed", 400, "Malformed request";
     /// The registration's signature or key does not prove the peer id.
-    BadProof = "bad-proof", 400, "Proof does not hold";
+    BadProof = "bad-proof", 403, "Proof does not hold";
     /// No token, or one that is not or no longer known.
     Unauthenticated = "unauthenticated", 401, "Not logged in";
     /// User name or password is wrong; never which.

@@ -57,7 +57,15 @@ checked_name!(
     PeerAddress, "a peer address", check_address
 );
 
+checked_name!(
+    /// Where a simulated file is said to come from: 1 to 2048 bytes of UTF-8 without control characters. Nobody opens it.
+    SourceUrl, "a URL", check_url
+);
+
 impl FileName {
+    /// Most bytes of one.
+    pub const LONGEST: usize = 255;
+
     /// Characters that steer a terminal's writing direction: allowed in a name, shown escaped.
     pub fn displayable(&self) -> String {
         self.0
@@ -71,9 +79,18 @@ fn check_file_name(text: &str) -> Result<(), &'static str> {
     match text {
         "" => Err("it is empty"),
         "." | ".." => Err("it names a folder"),
-        _ if text.len() > 255 => Err("it is longer than 255 bytes"),
+        _ if text.len() > FileName::LONGEST => Err("it is longer than 255 bytes"),
         _ if text.contains('/') => Err("it has a `/`; a name is one path component"),
         _ if text.chars().any(char::is_control) => Err("it has a control character; give it another with --name"),
+        _ => Ok(()),
+    }
+}
+
+fn check_url(text: &str) -> Result<(), &'static str> {
+    match text {
+        "" => Err("it is empty"),
+        _ if text.len() > 2048 => Err("it is longer than 2048 bytes"),
+        _ if text.chars().any(char::is_control) => Err("it has a control character"),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use proto::control::{Failure, FailureCode, Started, Transfer, TransferState};
 use proto::ids::{ByteCount, FileId, FileName, PeerName, TransferId};
 use serde::Serialize;
 
-use crate::render::{Record, duration, rate, safe};
+use crate::render::{Record, duration, opt, rate, safe};
 use crate::runner::Context;
 
 /// Whether a transfer that has ended brought the file.
@@ -62,7 +62,6 @@ pub(super) fn show(cx: &Context<'_>, transfer: &Transfer) -> Result<(), Failure>
 }
 
 fn sentence(transfer: &Transfer) -> String {
-    let path = transfer.path.to_string_lossy();
     let from: Vec<&str> = transfer
         .sources
         .iter()
@@ -70,6 +69,12 @@ fn sentence(transfer: &Transfer) -> String {
         .map(|source| source.peer.as_str())
         .collect();
     let from = if from.is_empty() { String::new() } else { format!(" from {}", from.join(", ")) };
+    if transfer.simulated {
+        let (name, size) = (safe(transfer.name.as_str()), transfer.size);
+        let took = duration(transfer.seconds);
+        return format!("simulated {name}  {size} in {took}{from}; this peer is a holder now, without content");
+    }
+    let path = transfer.path.to_string_lossy();
     let checked = if transfer.verified { ", verified" } else { "" };
     format!(
         "saved {}  {} in {} ({}){from}{checked}",
@@ -82,12 +87,11 @@ fn sentence(transfer: &Transfer) -> String {
 
 /// What is said of a download that the daemon goes on with alone.
 pub(super) fn detached(started: &Started) -> String {
-    format!(
-        "transfer {} fetches {} to {}",
-        started.transfer_id,
-        safe(started.name.as_str()),
-        safe(&started.path.to_string_lossy())
-    )
+    let (id, name) = (started.transfer_id, safe(started.name.as_str()));
+    if started.simulated {
+        return format!("transfer {id} simulates {name}");
+    }
+    format!("transfer {id} fetches {name} to {}", safe(&started.path.to_string_lossy()))
 }
 
 /// What to do when the user leaves before the end.
@@ -116,7 +120,8 @@ impl Record for Done<'_> {
             transfer_id: TransferId,
             file_id: FileId,
             name: &'a FileName,
-            path: &'a Path,
+            /// None of a simulated one.
+            path: Option<&'a Path>,
             bytes: ByteCount,
             seconds: f64,
             verified: bool,
@@ -133,7 +138,7 @@ impl Record for Done<'_> {
             transfer_id: *transfer_id,
             file_id: *file_id,
             name,
-            path,
+            path: Some(path.as_path()).filter(|_| !simulated),
             bytes: *bytes,
             seconds: *seconds,
             verified: *verified,
@@ -148,7 +153,7 @@ impl Record for Done<'_> {
             transfer_id.to_string(),
             file_id.to_string(),
             name.to_string(),
-            path.to_string_lossy().into_owned(),
+            opt(Some(path.to_string_lossy()).filter(|_| !simulated)),
             bytes.as_u64().to_string(),
             format!("{seconds:.3}"),
             verified.to_string(),
@@ -170,14 +175,15 @@ impl Record for StartedRecord<'_> {
     }
 
     fn plain(&self) -> Vec<String> {
-        let Started { transfer_id, file_id, name, size, path, joined } = self.0;
+        let Started { transfer_id, file_id, name, size, path, joined, simulated } = self.0;
         vec![
             transfer_id.to_string(),
             file_id.to_string(),
             name.to_string(),
             size.as_u64().to_string(),
-            path.to_string_lossy().into_owned(),
+            opt(Some(path.to_string_lossy()).filter(|_| !simulated)),
             joined.to_string(),
+            simulated.to_string(),
         ]
     }
 

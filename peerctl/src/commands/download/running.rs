@@ -9,8 +9,11 @@ const SHORTEST_PREFIX: usize = 6;
 
 /// The latest transfer of a file that still runs, or else brought it. One that failed or was cancelled is no answer: the
 /// user wants the file.
-pub(super) async fn find(cx: &Context<'_>, file: &str) -> Result<Option<Started>, Failure> {
-    let items = cx.ask(ListTransfers {}).await?.items;
+///
+/// A simulated one brings nothing, so it is only meant where that is asked for.
+pub(super) async fn find(cx: &Context<'_>, file: &str, simulate: bool) -> Result<Option<Started>, Failure> {
+    let mut items = cx.ask(ListTransfers {}).await?.items;
+    items.retain(|transfer| transfer.simulated == simulate);
     Ok(choose(items, file).map(joined))
 }
 
@@ -30,8 +33,8 @@ fn is_meant(transfer: &Transfer, file: &str) -> bool {
 }
 
 fn joined(transfer: Transfer) -> Started {
-    let Transfer { transfer_id, file_id, name, size, path, state, .. } = transfer;
-    Started { transfer_id, file_id, name, size, path, joined: !state.is_final() }
+    let Transfer { transfer_id, file_id, name, size, path, state, simulated, .. } = transfer;
+    Started { transfer_id, file_id, name, size, path, joined: !state.is_final(), simulated }
 }
 
 #[cfg(test)]

@@ -18,9 +18,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Source;
+use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART};
 
 /// Updates that may wait for a neighbour; one that reads none of them is taken for gone.
 const UPDATES: usize = 256;
+
+/// Bytes of a part while the rate of the uplink is unknown.
+const UNKNOWN_PART: usize = 64 << 10;
 
 /// A file as it is offered.
 pub struct Offer {
@@ -115,6 +119,15 @@ impl Offer {
         self.lock().source.clone()
     }
 
+    /// Bytes to send in one part: little on a slow uplink.
+    pub fn part_size(&self) -> usize {
+        let per_part = |rate: u64| usize::try_from(u128::from(rate) * PART_TIME.as_nanos() / 1_000_000_000);
+        match self.lock().server.uplink_rate() {
+            0 => UNKNOWN_PART,
+            rate => per_part(rate).unwrap_or(LARGEST_PART).next_power_of_two().clamp(SMALLEST_PART, LARGEST_PART),
+        }
+    }
+
     /// Takes a neighbour in that has these pieces; nothing if there are enough. One that comes again takes the place of its
     /// former self.
     pub fn join(self: &Arc<Self>, peer: PeerId, has: Bitfield) -> Option<Neighbour> {
@@ -149,6 +162,11 @@ impl Offer {
         self.take(&mut inner, Input::NeighbourAsks { peer: key, piece });
         drop(inner);
         Ok(Asked { answer, ticket: Grant { offer: Arc::clone(self), key, piece, number, granted: false, sent: false } })
+    }
+
+    /// Others have the whole file too.
+    pub fn one_of_many(&self) {
+        self.take(&mut self.lock(), Input::Role { role: Role::OneOfMany });
     }
 
     pub(super) fn gained(&self, piece: Piece) {

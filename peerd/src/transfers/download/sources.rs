@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use proto::control::Source;
-use proto::directory::Holder;
+use proto::directory::{Holder, HoldingState};
 use proto::ids::{ByteCount, PeerId, PeerName};
 
 use crate::transfers::locate::{Unlocated, is_usable};
@@ -95,6 +95,12 @@ impl Sources {
         candidates.take(most.saturating_sub(taken)).cloned().collect()
     }
 
+    /// Whether more than one of those that are up has the whole file.
+    pub(super) fn of_many(&self) -> bool {
+        let whole = |holder: &&Holder| is_usable(holder) && holder.holding == HoldingState::Complete;
+        self.listed.iter().filter(whole).nth(1).is_some()
+    }
+
     /// Why waiting would never end: there are holders, and every one of them has lied.
     pub(super) fn hopeless(&self) -> Option<String> {
         let mut liars = Vec::new();
@@ -140,7 +146,7 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
-    use proto::directory::{HoldingState, PeerState};
+    use proto::directory::PeerState;
 
     use super::*;
 

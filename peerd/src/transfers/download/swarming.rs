@@ -11,7 +11,7 @@ use swarm::{BanReason, Bitfield, Config, Core, Geometry, Input, Moment, Output, 
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Msg;
-use crate::transfers::link::{Fact, Link, Shared};
+use crate::transfers::link::{Fact, Hello, Link, Shared};
 
 /// What concerns the download as a whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,10 +43,10 @@ pub(super) struct Swarming {
 
 impl Swarming {
     /// Begins with what is stored already.
-    pub(super) fn new(shared: Shared, stored: Bitfield, me: ActorRef<Msg>) -> Self {
+    pub(super) fn new(shared: Shared, policy: Config, stored: Bitfield, me: ActorRef<Msg>) -> Self {
         let cut = shared.manifest.geometry();
         let geometry = Geometry::new(cut.size().as_u64(), cut.piece_size()).expect("both cut alike");
-        let core = Core::new(geometry, stored, Config::default(), rand::random(), Moment::default());
+        let core = Core::new(geometry, stored, policy, rand::random(), Moment::default());
         Self { core, links: BTreeMap::new(), shared, next_key: 0, epoch: Instant::now(), timer: None, me }
     }
 
@@ -70,16 +70,16 @@ impl Swarming {
         self.links.len()
     }
 
-    /// Begins a conversation.
-    pub(super) fn open(&mut self, holder: Holder) {
+    /// Begins a conversation with a holder, who is told whether it is one of many that have the whole file.
+    pub(super) fn open(&mut self, holder: Holder, of_many: bool) {
         let key = PeerKey(self.next_key);
         self.next_key += 1;
         let (peer, me) = (holder.peer_id, self.me.clone());
         let report = move |key, fact| {
             let _ = me.cast(Msg::Link(key, fact));
         };
-        self.links
-            .insert(key, (peer, Link::open(key, holder, self.shared.clone(), self.core.stored().clone(), report)));
+        let hello = Hello { have: self.core.stored().clone(), of_many };
+        self.links.insert(key, (peer, Link::open(key, holder, self.shared.clone(), hello, report)));
     }
 
     /// A link reported something. Links that are gone may still have something to say; it is no longer of interest,

@@ -32,7 +32,7 @@ impl Core {
         if self.look_around {
             self.peers.iter_mut().for_each(|peer| peer.dry = false);
         }
-        (self.look_around, self.squeezed) = (false, false);
+        (self.look_around, self.squeezed_at) = (false, None);
         let count = self.peers.len();
         self.turn = self.turn.wrapping_add(1);
         for step in 0..count {
@@ -56,7 +56,9 @@ impl Core {
             return false;
         }
         let fits = self.within_total(peer);
-        self.squeezed |= !fits && !peer.dry;
+        if !fits && !peer.dry {
+            self.squeezed_at = Some(self.squeezed_at.map_or(self.in_flight, |at| at.max(self.in_flight)));
+        }
         fits
     }
 

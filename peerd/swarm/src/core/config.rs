@@ -9,6 +9,8 @@ use crate::pieces::Geometry;
 /// said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// In which order pieces are fetched.
+    pub piece_order: PieceOrder,
     /// Bytes asked for and not answered, over all peers that still have time. At least one piece is always allowed.
     /// 32 MiB is a gigabit link for 250 ms, and bounds what a peer keeps in memory.
     pub max_in_flight: u64,
@@ -39,9 +41,21 @@ pub struct Config {
     pub stall_patience: Duration,
 }
 
+/// In which order the pieces of a file are fetched.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum PieceOrder {
+    /// What fewest have: everybody gets everything soonest.
+    #[default]
+    Rarest,
+    /// From the first to the last, of what somebody has that can be asked: a file can be read while it comes. It comes
+    /// later: neighbours hold the same pieces and have little to give each other.
+    InOrder,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
+            piece_order: PieceOrder::Rarest,
             max_in_flight: 32 << 20,
             window_min: 2,
             window_max: 256,

@@ -48,6 +48,10 @@ impl Uplink {
         }
     }
 
+    pub(super) const fn rate(&self) -> u64 {
+        self.width.rate()
+    }
+
     pub(super) const fn granted(&self) -> usize {
         self.grants.len()
     }

@@ -2,8 +2,8 @@
 
 use super::Simulation;
 use super::events::What;
-use super::topology::LOOK_AGAIN;
 use crate::core::Input;
+use crate::discovery::Looks;
 use crate::peers::PeerKey;
 use crate::serve;
 use crate::sim::bound;
@@ -35,6 +35,7 @@ impl Simulation {
         }
         let machine = self.machine(peer);
         machine.serve = None;
+        machine.mail = Vec::new();
         machine.up.stop(now, true, |_| true);
         for tell in std::mem::take(&mut machine.linked) {
             self.events.push(now + latency, What::Left { who: peer, tell });
@@ -65,7 +66,8 @@ impl Simulation {
 
     fn look_again_if_few(&mut self, peer: u32) {
         if self.has_few(peer) {
-            self.plan_look(peer, LOOK_AGAIN);
+            let luck = self.rng.below(1000);
+            self.plan_look(peer, Looks::pause_before_any(luck));
         }
     }
 

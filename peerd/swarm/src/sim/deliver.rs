@@ -4,12 +4,12 @@ use super::Simulation;
 use super::events::What;
 use super::links::wire_bytes;
 use super::scenario::Lie;
-use super::topology::LOOK_AGAIN;
 use crate::core::{Failure, Input, Output};
 use crate::peers::{Have, PeerKey};
 use crate::pieces::Piece;
 use crate::serve::{self, Refusal, Shown};
 use crate::timers::{Moment, nanos, scale};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
@@ -35,7 +35,7 @@ impl Simulation {
                     self.events.push(at, What::Withdraw { from: peer, to: to.0, piece: piece.0 });
                 }
                 Output::Ban { peer: other, .. } => self.cut(peer, other.0),
-                Output::Stalled => self.plan_look(peer, LOOK_AGAIN),
+                Output::Stalled => self.plan_look(peer, Duration::ZERO),
                 Output::Unstalled => {}
                 Output::Done => self.done(peer),
             }
@@ -87,21 +87,43 @@ impl Simulation {
 
     pub(super) fn shown(&mut self, message: u32) {
         let Message { from, to, shown } = self.messages.take(message);
-        for to in to {
-            self.show(from, to.0, &shown);
+        if let Shown::More(pieces) = shown {
+            let pieces: Arc<[Piece]> = pieces.into();
+            for to in to {
+                self.show_more(from, to.0, &pieces);
+            }
+        } else {
+            for to in to {
+                self.show_first(from, to.0, &shown);
+            }
         }
     }
 
-    fn show(&mut self, from: u32, to: u32, shown: &Shown) {
+    /// By far the most frequent of all events, so what can wait waits: what a neighbour has matters to the serving half
+    /// only when that has news itself, and gains of what is stored here matter to nobody.
+    fn show_more(&mut self, from: u32, to: u32, pieces: &Arc<[Piece]>) {
+        let now = self.now;
+        let machine = &mut self.machines[to as usize];
+        let Some(core) = &mut machine.fetch else { return };
+        let known = pieces.iter().all(|&piece| core.stored().get(piece));
+        if !known {
+            core.handle(Input::PeerGained { peer: PeerKey(from), pieces: pieces.to_vec() }, now);
+        }
+        machine.keep_mail(PeerKey(from), pieces, now);
+        if !known {
+            self.drain_fetch(to);
+        }
+    }
+
+    fn show_first(&mut self, from: u32, to: u32, shown: &Shown) {
         let (now, peer) = (self.now, PeerKey(from));
         let machine = &mut self.machines[to as usize];
         let Some(core) = &mut machine.fetch else { return };
-        // What comes after the first word is ignored by those who do not know the peer; the first would introduce it.
-        if !matches!(shown, Shown::More(_)) && !machine.linked.contains(&from) {
+        if !machine.linked.contains(&from) {
             return;
         }
         let count = self.geometry.count();
-        let pieces = match shown {
+        let pieces: Vec<Piece> = match shown {
             Shown::All => {
                 core.handle(Input::PeerJoined { peer, have: Have::All }, now);
                 core.handle(Input::PeerGained { peer, pieces: (0..count).map(Piece).collect() }, now);
@@ -111,10 +133,7 @@ impl Simulation {
                 core.handle(Input::PeerJoined { peer, have: Have::Some(pieces.clone()) }, now);
                 pieces.iter().collect()
             }
-            Shown::More(pieces) => {
-                core.handle(Input::PeerGained { peer, pieces: pieces.clone() }, now);
-                pieces.clone()
-            }
+            Shown::More(_) => return,
         };
         if let Some(server) = &mut machine.serve {
             server.handle(serve::Input::NeighbourHas { peer, pieces }, now);
@@ -174,10 +193,13 @@ impl Simulation {
             return;
         }
         if let Some(flow) = machine.up.finish(now) {
+            let bytes = flow.bytes();
             let input = serve::Input::Ended { peer: PeerKey(flow.to), piece: Piece(flow.piece), sent: true };
             if let Some(server) = &mut machine.serve {
                 server.handle(input, now);
             }
+            self.sent += bytes;
+            self.sent_by_holders += if (from as usize) < self.scenario.holders.len() { bytes } else { 0 };
             self.receive(from, flow.to, Piece(flow.piece));
         }
         let turn = self.machine(from).up.turn;
@@ -220,6 +242,7 @@ impl Simulation {
                 self.copies[piece.index()] += 1;
                 self.payload += u64::from(self.geometry.len(piece));
                 self.give_up = now + self.patience;
+                machine.read_mail(now);
                 if let Some(server) = &mut machine.serve {
                     server.handle(serve::Input::Gained { pieces: vec![piece] }, now);
                 }
@@ -249,6 +272,7 @@ impl Simulation {
             return;
         }
         machine.serve_timer = None;
+        machine.read_mail(now);
         if let Some(server) = &mut machine.serve {
             server.handle_timeout(now);
             self.drain_serve(peer);

@@ -78,10 +78,34 @@ pub(super) enum What {
     },
 }
 
-#[derive(Debug, Default)]
+/// A slot of the wheel is 2^16 ns, or 66 µs.
+const SLOT_BITS: u32 = 16;
+/// The wheel reaches 4.3 s ahead: nearly all that is ever planned.
+const SLOTS: u64 = 1 << 16;
+
+/// A calendar queue (Brown, "Calendar queues: a fast O(1) priority queue implementation", CACM 1988): events of the slot at
+/// hand are in a small heap, later ones in unsorted slots, and the few beyond the wheel in a heap of their own. One large
+/// heap misses the cache at every level of it, with millions of events.
+#[derive(Debug)]
 pub(super) struct Events {
-    heap: BinaryHeap<Event>,
+    /// Of the slot `now` and earlier.
+    current: BinaryHeap<Event>,
+    now: u64,
+    /// Of the slots after `now`, each at its number modulo [`SLOTS`].
+    wheel: Box<[Vec<Event>]>,
+    on_wheel: usize,
+    /// Emptied slots, for the next ones that are filled: room kept in every slot would be room for all there ever was.
+    spare: Vec<Vec<Event>>,
+    beyond: BinaryHeap<Event>,
     count: u64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let wheel = (0..SLOTS).map(|_| Vec::new()).collect();
+        let (current, beyond) = (BinaryHeap::new(), BinaryHeap::new());
+        Self { current, now: 0, wheel, on_wheel: 0, spare: Vec::new(), beyond, count: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -92,8 +116,14 @@ struct Event {
     what: What,
 }
 
+impl Event {
+    const fn slot(&self) -> u64 {
+        self.at.as_nanos() >> SLOT_BITS
+    }
+}
+
 impl Ord for Event {
-    /// The next one is the greatest: the heap gives that out first.
+    /// The next one is the greatest: a heap gives that out first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.place).cmp(&(self.at, self.place))
     }
@@ -115,15 +145,101 @@ impl Eq for Event {}
 
 impl Events {
     pub(super) fn push(&mut self, at: Moment, what: What) {
-        self.heap.push(Event { at, place: self.count, what });
+        let event = Event { at, place: self.count, what };
         self.count += 1;
+        self.put(event);
+    }
+
+    fn put(&mut self, event: Event) {
+        let slot = event.slot();
+        if slot <= self.now {
+            self.current.push(event);
+        } else if slot < self.now + SLOTS {
+            let slot = &mut self.wheel[index(slot)];
+            if slot.capacity() == 0 {
+                *slot = self.spare.pop().unwrap_or_default();
+            }
+            slot.push(event);
+            self.on_wheel += 1;
+        } else {
+            self.beyond.push(event);
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<(Moment, What)> {
-        self.heap.pop().map(|event| (event.at, event.what))
+        while self.current.is_empty() {
+            self.turn()?;
+        }
+        self.current.pop().map(|event| (event.at, event.what))
+    }
+
+    /// Goes on to the next slot; over all empty ones where the wheel is empty. `None` when there is nothing at all.
+    fn turn(&mut self) -> Option<()> {
+        self.now = if self.on_wheel > 0 { self.now + 1 } else { self.beyond.peek()?.slot() };
+        let mut due = std::mem::take(&mut self.wheel[index(self.now)]);
+        self.on_wheel -= due.len();
+        self.current.extend(due.drain(..));
+        if due.capacity() > 0 {
+            self.spare.push(due);
+        }
+        while self.beyond.peek().is_some_and(|event| event.slot() < self.now + SLOTS)
+            && let Some(event) = self.beyond.pop()
+        {
+            self.put(event);
+        }
+        Some(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.current.is_empty() && self.on_wheel == 0 && self.beyond.is_empty()
+    }
+}
+
+fn index(slot: u64) -> usize {
+    usize::try_from(slot % SLOTS).expect("a slot of the wheel")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn peer(what: What) -> u32 {
+        match what {
+            What::Arrive { peer } => peer,
+            other => panic!("{other:?} was never planned"),
+        }
+    }
+
+    proptest! {
+        /// Steps: plan something so long after the moment at hand, or let the next happen.
+        #[test]
+        fn they_come_in_the_order_of_a_sorted_list(steps in prop::collection::vec(prop::option::of(after()), 0..300)) {
+            let (mut events, mut expected) = (Events::default(), std::collections::BTreeSet::new());
+            let mut now = Moment::EPOCH;
+            for (number, step) in (0_u32..).zip(steps) {
+                if let Some(after) = step {
+                    let at = Moment::from_nanos(now.as_nanos() + after);
+                    events.push(at, What::Arrive { peer: number });
+                    expected.insert((at, number));
+                } else {
+                    let next = expected.pop_first();
+                    let popped = events.pop().map(|(at, what)| (at, peer(what)));
+                    prop_assert_eq!(popped, next);
+                    now = next.map_or(now, |(at, _)| at);
+                }
+            }
+            prop_assert_eq!(events.is_empty(), expected.is_empty());
+            while let Some((at, what)) = events.pop() {
+                prop_assert_eq!(Some((at, peer(what))), expected.pop_first());
+            }
+            prop_assert!(expected.is_empty());
+        }
+    }
+
+    /// Within a slot, within the wheel, and beyond it.
+    fn after() -> impl Strategy<Value = u64> {
+        prop_oneof![Just(0), 0_u64..100_000, 0_u64..5_000_000_000, 0_u64..100_000_000_000]
     }
 }

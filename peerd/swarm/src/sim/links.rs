@@ -33,6 +33,12 @@ pub(super) struct Uplink {
     in_vain: u64,
 }
 
+impl Flow {
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 impl Uplink {
     pub(super) fn new(rate: u64, flow_rate: u64) -> Self {
         Self { rate, flow_rate, flows: Vec::new(), at: Moment::EPOCH, turn: 0, sent: 0, in_vain: 0 }

@@ -1,11 +1,14 @@
 //! One simulated machine: both halves of the policy, its links, and whom it is connected to.
 
+use std::sync::Arc;
+
 use super::links::{Downlink, Uplink, flow_rate};
 use super::scenario::{Lie, Scenario};
 use crate::core::Core;
-use crate::peers::Have;
-use crate::pieces::{Bitfield, Geometry};
-use crate::serve::{Role, Server};
+use crate::discovery::Looks;
+use crate::peers::{Have, PeerKey};
+use crate::pieces::{Bitfield, Geometry, Piece};
+use crate::serve::{Input, Role, Server};
 use crate::timers::Moment;
 
 #[derive(Debug)]
@@ -24,9 +27,15 @@ pub(super) struct Machine {
     pub(super) shunned: Vec<u32>,
     pub(super) fetch_timer: Option<Moment>,
     pub(super) serve_timer: Option<Moment>,
-    /// When it asks the directory for others next.
+    /// How long it waits before it asks the directory for others again, and when it does.
+    pub(super) looks: Looks,
     pub(super) look_at: Option<Moment>,
+    /// What neighbours have gained, and the serving half has not heard of yet.
+    pub(super) mail: Vec<(PeerKey, Arc<[Piece]>)>,
 }
+
+/// Most mail that waits.
+const MOST_MAIL: usize = 64;
 
 impl Machine {
     fn new(scenario: &Scenario, up: u64) -> Self {
@@ -41,7 +50,9 @@ impl Machine {
             shunned: Vec::new(),
             fetch_timer: None,
             serve_timer: None,
+            looks: Looks::default(),
             look_at: None,
+            mail: Vec::new(),
         }
     }
 
@@ -73,6 +84,24 @@ impl Machine {
             machine = Self::holder(scenario, geometry, scenario.up, Role::OneOfMany, luck);
         }
         Self { lie: Some(lie), ..machine }
+    }
+
+    /// Keeps for the serving half what a neighbour has gained.
+    pub(super) fn keep_mail(&mut self, from: PeerKey, pieces: &Arc<[Piece]>, now: Moment) {
+        if self.serve.is_some() {
+            self.mail.push((from, Arc::clone(pieces)));
+        }
+        if self.mail.len() >= MOST_MAIL {
+            self.read_mail(now);
+        }
+    }
+
+    /// To be called before the serving half does anything in which it matters what neighbours have.
+    pub(super) fn read_mail(&mut self, now: Moment) {
+        let Some(server) = &mut self.serve else { return };
+        for (peer, pieces) in self.mail.drain(..) {
+            server.handle(Input::NeighbourHas { peer, pieces: pieces.to_vec() }, now);
+        }
     }
 
     pub(super) fn unknown_have(geometry: Geometry) -> Have {

@@ -56,6 +56,10 @@ pub struct Sample {
     pub finished: u32,
     /// Payload bytes that arrived so far, over everybody.
     pub payload: u64,
+    /// How much of the uplinks of those who had the file at the start was used since the sample before, in thousandths.
+    pub holders_use_permille: u32,
+    /// The same of everybody who is there.
+    pub uplinks_use_permille: u32,
     /// Copies of the rarest piece among those who fetch.
     pub rarest: u32,
     /// Copies of all pieces among those who fetch, over the number of pieces, in thousandths.
@@ -65,6 +69,14 @@ pub struct Sample {
 const MILLION: u64 = 1_000_000;
 
 impl Simulation {
+    /// The end belongs to the picture.
+    pub(super) fn take_last_sample(&mut self) {
+        let finished = self.finished().0;
+        if self.samples.last().is_none_or(|last| last.at < self.elapsed() || last.finished < finished) {
+            self.take_sample();
+        }
+    }
+
     pub(super) fn take_sample(&mut self) {
         while self.next_sample <= self.now {
             self.next_sample = self.next_sample + self.sample_every;
@@ -79,13 +91,32 @@ impl Simulation {
             self.sample_every *= 2;
         }
         let total = self.copies.iter().map(|&n| u64::from(n)).sum();
+        let (holders_use_permille, uplinks_use_permille) = self.uplinks_use();
         self.samples.push(Sample {
             at: self.elapsed(),
             finished: self.finished().0,
             payload: self.payload,
+            holders_use_permille,
+            uplinks_use_permille,
             rarest: self.copies.iter().copied().min().unwrap_or(0),
             mean_copies_permille: scale(total, 1000, u64::from(self.geometry.count())),
         });
+    }
+
+    /// How much of the uplinks of the first holders, and of everybody who is there, was used since it was asked last, in
+    /// thousandths.
+    fn uplinks_use(&mut self) -> (u32, u32) {
+        let holders = self.scenario.holders.iter().fold(0_u64, |sum, &up| sum.saturating_add(up));
+        let others = u64::try_from(self.present.len().saturating_sub(self.scenario.holders.len())).unwrap_or(u64::MAX);
+        let everybody = holders.saturating_add(others.saturating_mul(self.scenario.up));
+        let time = nanos(self.now.saturating_since(self.used_at));
+        let share = |sent: u64, rate: u64| {
+            let could = scale(rate, time, 1_000_000_000);
+            u32::try_from(scale(sent, 1000, could.max(1))).unwrap_or(u32::MAX).min(1000)
+        };
+        let used = (share(self.sent_by_holders, holders), share(self.sent, everybody));
+        (self.used_at, self.sent_by_holders, self.sent) = (self.now, 0, 0);
+        used
     }
 
     /// The answer so far; whole once [`Simulation::advance`] says that it is over.

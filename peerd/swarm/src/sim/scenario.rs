@@ -80,6 +80,8 @@ pub struct Constants {
     pub verify_per_mib: Duration,
     /// Round trips before a new connection carries its first message: TCP, TLS 1.3, HTTP/2 settings.
     pub handshake_trips: u32,
+    /// What a new connection takes beyond these: signatures, key agreement.
+    pub connect: Duration,
     /// Neighbours a machine asks the directory for and connects to; as many again find it. With fewer, some find too
     /// few; with more, every piece is asked for in more places than it is worth.
     pub sample: u32,
@@ -93,6 +95,7 @@ impl Default for Constants {
             service: Duration::from_micros(200),
             verify_per_mib: Duration::from_micros(700),
             handshake_trips: 3,
+            connect: Duration::from_millis(2),
             sample: 16,
         }
     }

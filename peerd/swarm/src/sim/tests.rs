@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use super::{Arrivals, LimitedBy, Outcome, Scenario, Simulation};
+use super::{Arrivals, LimitedBy, Outcome, Sample, Scenario, Simulation};
+use crate::PieceOrder;
 
 const MIB: u64 = 1 << 20;
 const MBIT: u64 = 125_000;
@@ -134,6 +135,7 @@ fn every_core_stays_consistent_all_the_way() {
         let mut simulation = Simulation::new(scenario).expect("a possible geometry");
         while simulation.advance(1) {
             simulation.machines.iter().flat_map(|machine| &machine.fetch).for_each(crate::Core::assert_consistent);
+            assert_eq!(simulation.audit(), Ok(()));
         }
     }
 }
@@ -161,6 +163,28 @@ fn steps_add_up_to_the_whole() {
 }
 
 #[test]
+fn a_broken_invariant_names_the_seed() {
+    let mut simulation = Simulation::new(small(4711)).expect("a possible geometry");
+    while simulation.advance(500) && simulation.finished().0 == 0 {}
+    assert_eq!(simulation.audit(), Ok(()));
+    simulation.copies[0] += 1;
+    let broken = simulation.audit().unwrap_err().to_string();
+    assert!(broken.contains("piece 0") && broken.contains("seed 4711"), "{broken}");
+}
+
+/// The picker's order is the only thing that differs.
+#[test]
+fn the_order_of_pieces_decides_how_long_it_takes() {
+    let ratio = |piece_order| {
+        let mut scenario = swarm(16, 50, 16, 64);
+        scenario.fetch.piece_order = piece_order;
+        run(Scenario { holders: vec![50 * MBIT; 2], ..scenario }).last.expect("everybody ends")
+    };
+    let (rarest, in_order) = (ratio(PieceOrder::Rarest), ratio(PieceOrder::InOrder));
+    assert!(in_order > rarest + rarest / 20, "{rarest:?} {in_order:?}");
+}
+
+#[test]
 fn without_a_holder_that_can_send_nothing_ends() {
     let outcome = run(Scenario { holders: vec![0], ..small(1) });
     assert_eq!((outcome.last, outcome.completions.len(), outcome.limited_by), (None, 0, LimitedBy::Stuck));
@@ -172,6 +196,11 @@ fn the_picture_covers_the_whole_time() {
     let last = outcome.samples.last().expect("samples");
     assert!(outcome.samples.is_sorted_by_key(|sample| sample.at));
     assert!(last.at * 10 > outcome.last.expect("it ends") * 9);
-    assert!(last.payload <= 8 * 16 * MIB && last.payload > 7 * 16 * MIB);
+    assert_eq!((last.payload, last.finished), (8 * 16 * MIB, 8));
+    // One seed on a link as everybody's: it sends nearly all the time, and everybody else together about 7/8 of it.
+    let middle = &outcome.samples[outcome.samples.len() / 4..outcome.samples.len() * 3 / 4];
+    let mean = |of: fn(&Sample) -> u32| middle.iter().map(of).sum::<u32>() / u32::try_from(middle.len()).unwrap();
+    assert!(mean(|sample| sample.holders_use_permille) > 900, "{middle:?}");
+    assert!((500..=1000).contains(&mean(|sample| sample.uplinks_use_permille)), "{middle:?}");
     assert_eq!(outcome.limited_by, LimitedBy::HoldersUplink);
 }

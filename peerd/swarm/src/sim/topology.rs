@@ -10,10 +10,6 @@ use crate::serve::{self, Role};
 use crate::timers::{Moment, nanos, scale};
 use std::time::Duration;
 
-/// How long after it notices a lack of neighbours a machine asks the directory again, and how long otherwise.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
 /// How many complete holders the directory names.
 const HOLDERS: u32 = 4;
 
@@ -98,7 +94,8 @@ impl Simulation {
         if first || self.has_few(peer) {
             self.meet_some(peer);
         }
-        let after = if self.has_few(peer) { LOOK_AGAIN } else { LOOK_EVERY };
+        let (few, luck) = (self.has_few(peer), self.rng.below(1000));
+        let after = self.machine(peer).looks.pause(few, luck);
         self.plan_look(peer, after);
     }
 
@@ -160,7 +157,8 @@ impl Simulation {
     fn watch(&mut self, who: u32, whom: u32) {
         if self.machines[who as usize].wants() {
             let trips = self.scenario.constants.handshake_trips * 2 + 1;
-            self.events.push(self.now + self.scenario.latency * trips, What::Watch { who, whom });
+            let takes = self.scenario.latency * trips + self.scenario.constants.connect;
+            self.events.push(self.now + takes, What::Watch { who, whom });
         }
     }
 
@@ -171,6 +169,7 @@ impl Simulation {
         if !machine.linked.contains(&who) {
             return;
         }
+        machine.read_mail(now);
         if let Some(server) = &mut machine.serve {
             server.handle(serve::Input::NeighbourJoined { peer: PeerKey(who), has }, now);
             self.drain_serve(whom);

@@ -92,7 +92,7 @@ fn prepare(stream: &TcpStream, limits: &Limits) -> std::io::Result<()> {
     sockopt::set_tcp_keepidle(stream, limits.unacknowledged.max(Duration::from_secs(1)))?;
     let milliseconds = u32::try_from(limits.unacknowledged.as_millis()).unwrap_or(u32::MAX);
     sockopt::set_tcp_user_timeout(stream, milliseconds)?;
-    Ok(())
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(limits.unsent)
 }
 
 /// `None` when there is no connection in the end. In the drain, nobody is let in any more.
@@ -184,6 +184,7 @@ fn protocol(limits: &Limits, executor: Owned) -> auto::Builder<Owned> {
         .max_header_list_size(limits.header_list_size)
         .max_frame_size(limits.frame_size)
         .initial_stream_window_size(limits.stream_window)
-        .initial_connection_window_size(limits.connection_window);
+        .initial_connection_window_size(limits.connection_window)
+        .max_send_buf_size(limits.send_buffer);
     if limits.http2_only { builder.http2_only() } else { builder }
 }

@@ -49,6 +49,11 @@ pub struct Limits {
     pub stream_window: u32,
     /// Bytes that it may send ahead on the whole connection.
     pub connection_window: u32,
+    /// Bytes of an answer that may wait in one HTTP/2 stream before its body is asked for more.
+    pub send_buffer: usize,
+    /// Bytes that the system takes beyond what is on its way to the client (`TCP_NOTSENT_LOWAT`). Without a limit it
+    /// takes megabytes: what is written then says nothing of what was sent, and what comes later waits behind it.
+    pub unsent: u32,
 }
 
 impl Default for Limits {
@@ -73,6 +78,8 @@ impl Default for Limits {
             frame_size: 16 << 10,
             stream_window: 256 << 10,
             connection_window: 1 << 20,
+            send_buffer: 16 << 10,
+            unsent: 128 << 10,
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A certificate is public; copying it proves nothing. What proves the key is the signature over the handshake, and that
 //! check is the provider's, restricted to Ed25519: were it not delegated, the pin would hold for anyone.
 
-use std::fmt;
 use std::sync::Arc;
 
 use proto::ids::{PeerId, PublicKey};
@@ -37,16 +36,44 @@ pub(crate) struct WrongKey {
 #[error("the certificate carries no Ed25519 key, so it is not that of a peer")]
 struct NotAPeer;
 
+/// What both verifiers say about the signature over the handshake: the provider decides whether it was made with the key
+/// of the certificate. TLS 1.2 is never offered, and checked all the same.
+macro_rules! signed_by_the_key {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls12_signature(message, certificate, signed, &self.signatures)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls13_signature(message, certificate, signed, &self.signatures)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ED25519]
+        }
+    };
+}
+
 /// Accepts exactly one peer.
 #[derive(Debug)]
 pub(super) struct ServerIs {
     expected: PeerId,
-    signatures: Signatures,
+    signatures: WebPkiSupportedAlgorithms,
 }
 
 impl ServerIs {
     pub(super) fn new(expected: PeerId, provider: &CryptoProvider) -> Self {
-        Self { expected, signatures: Signatures::new(provider) }
+        Self { expected, signatures: provider.signature_verification_algorithms }
     }
 }
 
@@ -67,38 +94,18 @@ impl ServerCertVerifier for ServerIs {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signatures.tls12(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signatures.tls13(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
+    signed_by_the_key!();
 }
 
 /// Accepts whoever proves an Ed25519 key, and nobody without one.
 #[derive(Debug)]
 pub(super) struct AnyPeer {
-    signatures: Signatures,
+    signatures: WebPkiSupportedAlgorithms,
 }
 
 impl AnyPeer {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self { signatures: Signatures::new(provider) }
+        Self { signatures: provider.signature_verification_algorithms }
     }
 }
 
@@ -120,61 +127,7 @@ impl ClientCertVerifier for AnyPeer {
         true
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signatures.tls12(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signatures.tls13(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-}
-
-/// The provider's check that the handshake was signed with the key of the certificate.
-struct Signatures(WebPkiSupportedAlgorithms);
-
-impl Signatures {
-    fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
-    }
-
-    /// Never asked for by a configuration that offers TLS 1.3 alone, and checked all the same.
-    fn tls12(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn tls13(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-}
-
-impl fmt::Debug for Signatures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ed25519 by the provider")
-    }
+    signed_by_the_key!();
 }
 
 fn refused(why: impl std::error::Error + Send + Sync + 'static) -> Error {

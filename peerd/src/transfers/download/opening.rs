@@ -1,0 +1,80 @@
+//! The part file is opened, and what is in it is offered to others.
+
+use std::sync::Arc;
+
+use proto::ids::ByteCount;
+use proto::manifest::Manifest;
+use swarm::Bitfield;
+
+use super::prepare::{self, Ground, Plan};
+use super::swarming::Swarming;
+use super::{Msg, Phase, State};
+use crate::shares;
+use crate::store::part::{BadDestination, Part};
+use crate::transfers::link;
+
+impl State {
+    pub(super) fn prepare(&mut self, manifest: Arc<Manifest>) {
+        let (me, note, tools) = (self.me.clone(), self.args.note.clone(), self.args.tools.clone());
+        self.phase = Phase::Preparing(Arc::clone(&manifest));
+        self.waiting = None;
+        let local = tools.catalog.borrow().get(note.file_id).cloned();
+        let plan = Plan {
+            manifest: Arc::clone(&manifest),
+            path: note.path.clone(),
+            force: note.force,
+            resumed: self.args.resumed,
+            local,
+        };
+        tokio::spawn(async move {
+            let kept = tokio::task::spawn_blocking(move || {
+                tools.manifests.save(&manifest).and_then(|()| note.save(&tools.state_dir))
+            });
+            let result = match kept.await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+                Ok(()) => prepare::prepare(plan).await,
+                Err(error) => Err(BadDestination::Io { path: plan.path, error }),
+            };
+            let _ = me.cast(Msg::Prepared(result));
+        });
+    }
+
+    pub(super) fn prepared(&mut self, result: Result<Ground, BadDestination>) {
+        let Phase::Preparing(manifest) = &self.phase else { return };
+        let manifest = Arc::clone(manifest);
+        match result {
+            Ok(Ground::Open { part, stored }) => {
+                let locator = &self.args.tools.locator;
+                let (identity, bearer) = (locator.identity.clone(), locator.bearer());
+                let (part, downlink) = (Arc::new(part), self.args.tools.downlink.clone());
+                self.offer(Arc::clone(&manifest), Arc::clone(&part), stored.clone());
+                let shared = link::Shared { identity, bearer, downlink, manifest, part };
+                let mut swarming = Swarming::new(shared, self.args.tools.policy.clone(), stored, self.me.clone());
+                let events = swarming.drain();
+                let total = ByteCount::new(swarming.progress().stored_bytes);
+                self.meter.note(self.began.elapsed(), total);
+                self.phase = Phase::Swarming(Box::new(swarming));
+                self.locate();
+                self.events(events);
+            }
+            Ok(Ground::AlreadyThere(share)) => self.adopt(share),
+            Err(error) => self.fail(error.into()),
+        }
+        self.show();
+    }
+
+    /// Others may have what is there, and are told so before the first piece is asked for.
+    fn offer(&mut self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
+        let (tools, note) = (&self.args.tools, &self.args.note);
+        self.offered = Some(tools.offers.register(manifest, part, stored));
+        let (file_id, name, size) = (note.file_id, note.name.clone(), note.size);
+        // A shares actor that is away costs the swarm this holder's help, and this download nothing.
+        let _ = tools.shares.cast(shares::Msg::Fetching { file_id, name, size });
+    }
+
+    /// No more of it.
+    pub(super) fn offer_no_more(&mut self) {
+        let file_id = self.args.note.file_id;
+        self.offered = None;
+        let _ = self.args.tools.shares.cast(shares::Msg::NotFetching { file_id });
+    }
+}

@@ -19,7 +19,7 @@ use crate::error::usage;
 mod socket;
 
 /// How long a daemon that is being started may take until it listens.
-const STARTING: Duration = Duration::from_millis(500);
+pub(crate) const STARTING: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The daemon behind a socket. Connects when it is first asked, and again when the daemon has gone and come back.

@@ -11,7 +11,7 @@ use proto::directory::Page;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::connection::Daemon;
+use crate::connection::{Daemon, STARTING};
 use crate::render::{Format, safe, stderr};
 use crate::runner::{Flow, Runner};
 
@@ -64,7 +64,7 @@ async fn session(runner: &Runner) -> u8 {
 
 async fn greet(runner: &Runner) {
     stderr(&format!("peerctl {}. `help` shows examples, `exit` leaves.\n", env!("CARGO_PKG_VERSION")));
-    match status(runner).await {
+    match status(runner, STARTING + PATIENCE).await {
         Ok(status) if status.user.is_none() => stderr("Nobody is logged in: `login USER`.\n"),
         Ok(_) => (),
         Err(failure) => crate::error::Trouble::from(failure).report(&runner.output()),
@@ -75,7 +75,7 @@ async fn greet(runner: &Runner) {
 async fn prompt(runner: &Runner) -> String {
     let place = runner.session.place();
     let place = place.map_or("directory".to_owned(), |place| format!("peer {}", safe(place.name.as_str())));
-    match status(runner).await {
+    match status(runner, PATIENCE).await {
         Ok(Status { user: Some(user), .. }) => format!("{}@{place}> ", safe(user.as_str())),
         _ => "peerctl> ".to_owned(),
     }
@@ -87,9 +87,9 @@ struct NewsDesk {
     reader: news::Reader,
 }
 
-async fn status(runner: &Runner) -> Result<Status, Failure> {
+async fn status(runner: &Runner, patience: Duration) -> Result<Status, Failure> {
     let asked = runner.daemon.call(GetStatus {}, |_| ());
-    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
         Err(Failure::new(proto::control::FailureCode::TimedOut, "the daemon takes its time to answer"))
     })
 }

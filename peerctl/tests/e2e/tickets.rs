@@ -147,15 +147,19 @@ fn keys_are_rotated_under_the_peers() {
 fn wall_clocks_moved_by_days_change_nothing() {
     let world = World::new();
     let one = world.peer("1");
-    let bytes = content(300_000);
-    write(&world.path("f"), &bytes);
-    one.upload(&world.path("f"));
-    for (name, offset) in [("2", "+30d"), ("3", "-2d")] {
+    let moved = |name, offset: &str| {
         let mut peer = world.idle_peer(name, &[]);
         peer.wall_clock = Some(offset.into());
         peer.start();
-        let done = peer.ask(["download", "f"]);
-        assert_eq!(done["verified"], true, "{offset}");
-        assert_eq!(std::fs::read(peer.downloads().join("f")).unwrap(), bytes);
+        peer
+    };
+    let (ahead, behind) = (moved("2", "+30d"), moved("3", "-2d"));
+    // From a clock that is right, from one that is ahead, and from one that is behind.
+    for (name, from, to) in [("f", &one, &ahead), ("gg", &ahead, &behind), ("hhh", &behind, &ahead)] {
+        let bytes = content(300_000 + name.len());
+        write(&world.path(name), &bytes);
+        from.upload(&world.path(name));
+        assert_eq!(to.ask(["download", name])["verified"], true, "{name}");
+        assert_eq!(std::fs::read(to.downloads().join(name)).unwrap(), bytes);
     }
 }

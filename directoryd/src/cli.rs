@@ -1,11 +1,14 @@
 //! The words of the command line, and what each leads to.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use directoryd::{BadConfig, Config, Settings};
 
+mod backup;
 mod healthcheck;
 mod keys;
 mod process;
@@ -64,11 +67,25 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Make the database or bring it up to date, and exit
     Migrate,
+    /// Copy the embedded database into a new file; works while the directory serves
+    Backup {
+        /// The file to make; nothing may be there yet
+        file: PathBuf,
+    },
     /// Ask the running directory whether it is ready; exits 0 if so
     Healthcheck,
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Write a completion script for a shell
+    #[command(before_help = "Examples:
+  directoryd completions bash > ~/.local/share/bash-completion/completions/directoryd
+  directoryd completions zsh > ~/.zfunc/_directoryd
+  directoryd completions fish > ~/.config/fish/completions/directoryd.fish\n")]
+    Completions {
+        /// Which
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,24 +95,42 @@ enum ConfigCommand {
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let command = cli.command.unwrap_or(Command::Serve);
+    // Whatever the configuration looks like.
+    if let Command::Completions { shell } = command {
+        return completions(shell);
+    }
     let config = cli.sources.resolve()?;
-    match cli.command.unwrap_or(Command::Serve) {
+    match command {
         Command::Serve => serve::run(config),
         Command::User(command) => users::run(command, &config),
         Command::Keys(command) => keys::run(command, &config),
-        Command::Migrate => migrate(&config),
+        Command::Migrate => block_on(migrate(&config)),
+        Command::Backup { file } => backup::run(&config.database, &file),
         Command::Healthcheck => healthcheck::run(&config),
+        Command::Completions { shell } => completions(shell),
         Command::Config(ConfigCommand::Check) => {
-            println!("the configuration is good: {} on {}", config.database.display(), config.listen);
+            println!("the configuration is good: {} on {}", config.database, config.listen);
             Ok(())
         }
     }
 }
 
-fn migrate(config: &Config) -> anyhow::Result<()> {
-    let migrated = directoryd::migrate(config)?;
+fn completions(shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "directoryd", &mut script);
+    Ok(std::io::stdout().write_all(&script)?)
+}
+
+/// For what is asked once and answered.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let migrated = directoryd::migrate(config).await?;
     if migrated.steps.is_empty() {
-        println!("{} is up to date", config.database.display());
+        println!("{} is up to date", config.database);
     }
     for step in migrated.steps {
         println!("applied {step}");
@@ -105,8 +140,6 @@ fn migrate(config: &Config) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -5,14 +5,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use transport::Limits;
 
+mod database;
 mod span;
 
+pub use database::{Database, PostgresServer};
 pub use span::Span;
 
 /// Longest lease: a peer that has been gone for longer must not look as if it were there.
@@ -30,9 +31,13 @@ pub struct Settings {
     /// Address to listen on [default: 127.0.0.1:4001]
     #[arg(long, global = true, env = "DIRECTORYD_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where everything is kept [default: `sqlite:` and `directory.db` in the state folder]
+    /// Where everything is kept: `sqlite:PATH`, or `postgres://USER@HOST/DATABASE` [default: `sqlite:` and
+    /// `directory.db` in the state folder]
     #[arg(long, global = true, env = "DIRECTORYD_DATABASE_URL", value_name = "URL")]
-    pub database_url: Option<DatabaseUrl>,
+    pub database_url: Option<Database>,
+    /// File whose first line is the password for a PostgreSQL database
+    #[arg(long, global = true, env = "DIRECTORYD_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    pub database_password_file: Option<PathBuf>,
     /// Folder for the database [default: `$STATE_DIRECTORY`, or `enjambre/directoryd` in the XDG data folder]
     #[arg(long, global = true, env = "DIRECTORYD_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -80,29 +85,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which database: `sqlite:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(PathBuf);
-
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("sqlite", path)) if !path.trim_start_matches("//").is_empty() => {
-                Ok(Self(path.strip_prefix("//").unwrap_or(path).into()))
-            }
-            _ => Err(format!("`{}` is no database: sqlite:PATH is expected", text.escape_debug())),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for DatabaseUrl {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// Files for serving HTTPS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
@@ -117,8 +99,8 @@ pub struct Tls {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// File of the database.
-    pub database: PathBuf,
+    /// Where everything is kept.
+    pub database: Database,
     /// How long a peer counts as up after a sign of life.
     pub lease: Duration,
     /// When peers should send the next heartbeat.
@@ -166,6 +148,7 @@ impl Settings {
         Self {
             listen: self.listen.or(other.listen),
             database_url: self.database_url.or(other.database_url),
+            database_password_file: self.database_password_file.or(other.database_password_file),
             state_dir: self.state_dir.or(other.state_dir),
             lease: self.lease.or(other.lease),
             heartbeat: self.heartbeat.or(other.heartbeat),
@@ -189,10 +172,16 @@ impl Settings {
         if tls.is_none() && !self.insecure_http.unwrap_or(false) {
             noting(&mut faults, private(listen));
         }
-        let database = match self.database_url {
-            Some(DatabaseUrl(path)) => path,
-            None => noting(&mut faults, usual_database(self.state_dir, environment)),
+        let mut database = match self.database_url {
+            Some(database) => database,
+            None => Database::Sqlite(noting(&mut faults, usual_database(self.state_dir, environment))),
         };
+        if let Some(file) = self.database_password_file {
+            match database.clone().with_password(file) {
+                Ok(with_password) => database = with_password,
+                Err(fault) => faults.push(fault),
+            }
+        }
         let log_level = self.log_level.unwrap_or_else(|| "info".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log_level) {
             faults.push(format!("`log-level`: {error}"));

@@ -1,45 +1,65 @@
 //! The one hop to the database.
 //!
-//! [`Store`] has a method per question and per change; handlers call nothing else. Writes go through one thread that commits
-//! in groups ([`writer`]), reads through a few others ([`readers`]); the query bodies are plain functions over a connection,
-//! one file per subject, so that they can be stamped out for a second database without touching a caller.
+//! [`Store`] has a method per question and per change; handlers call nothing else. Behind it are two databases: a file of our
+//! own ([`sqlite`]) and a PostgreSQL server ([`postgres`]). Both write in one place that commits in groups, and read in a few
+//! others. The queries are written once ([`sqlite::queries`], which [`postgres::queries`] is again), in terms of the one
+//! schema ([`schema`]).
 //!
 //! Invariants, each kept inside one transaction: `files.holders` is the number of complete holdings of a file and
 //! `files.holders_up` that of peers that are up; `peers.files` is the number of complete holdings of a peer; `names` has
 //! exactly the pairs that some share has; every change of state has its row in `events`.
 //!
 //! A crash loses nothing that was answered: an answer is given after the commit, and a commit is on disk
-//! (`synchronous=FULL`).
+//! (`synchronous=FULL`, `synchronous_commit=on`).
 
 #![expect(clippy::ref_option_ref, reason = "so says the code that `Insertable` generates")]
 
-mod announce;
 mod error;
-mod events;
-mod holders;
-mod keys;
-mod listing;
-mod peers;
+mod migrations;
+mod model;
 mod plan;
-mod readers;
+mod postgres;
 mod rows;
 mod schema;
-mod sessions;
+mod search;
 mod sqlite;
 mod store;
-mod users;
-mod writer;
 
 pub use error::StoreError;
-pub use keys::{KeyTerms, Rotation, SigningKey};
-pub(crate) use listing::{After, FileFilter, PeerFilter};
-pub(crate) use peers::{KnownPeer, Registered, Registration};
-pub(crate) use sessions::{ListedSession, NewSession, SessionOwner, id as session_id};
-pub(crate) use sqlite::migrate;
-pub use sqlite::{MigrateError, Migrated};
+pub use migrations::{MigrateError, Migrated};
+pub(crate) use model::{
+    After, Credentials, FileFilter, KnownPeer, ListedSession, NewSession, PeerFilter, Registered, Registration,
+    SessionOwner, session_id,
+};
+pub use model::{KeyTerms, NewAccount, Rotation, SigningKey};
+pub use sqlite::BackupError;
 pub use store::Store;
-pub(crate) use users::Credentials;
-pub use users::NewAccount;
+
+use std::path::Path;
+
+use crate::config::Database;
 
 /// What the store answers.
 pub(crate) type Answer<T> = Result<T, StoreError>;
+
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve from it: one directory at a time.
+    Serve,
+    /// To look at it or change a little, while another process may be serving from it.
+    Visit,
+}
+
+/// Makes the database if it is a file and not there, and applies the steps that it misses.
+pub(crate) async fn migrate(database: &Database) -> Result<Migrated, MigrateError> {
+    match database {
+        Database::Sqlite(path) => sqlite::migrate(path),
+        Database::Postgres(server) => postgres::migrate(server).await,
+    }
+}
+
+/// Writes the file of an embedded database, as it is now, into a new file.
+pub fn backup(database: &Path, to: &Path) -> Result<(), BackupError> {
+    sqlite::backup(database, to)
+}

@@ -108,7 +108,16 @@ fn printable(detail: &str) -> String {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy => Self::busy(),
+            StoreError::Busy | StoreError::Conflict => Self::busy(),
+            // Who lost it has said so in the log, once.
+            StoreError::Away(_) => Self {
+                retry_after: Some(SOON),
+                ..Self::new(ProblemCode::Unavailable, "the directory cannot reach its database: try again soon")
+            },
+            StoreError::Taken => Self {
+                retry_after: Some(LATER),
+                ..Self::new(ProblemCode::Unavailable, "another directory serves from this one's database")
+            },
             StoreError::Full => Self {
                 retry_after: Some(LATER),
                 ..Self::new(ProblemCode::OutOfSpace, "the directory's disk is full: nothing was stored")
@@ -137,6 +146,7 @@ mod tests {
             (error.code.status(), error.retry_after.is_some())
         };
         assert_eq!(status(StoreError::Busy), (503, true));
+        assert_eq!(status(StoreError::Away("connection refused".into())), (503, true));
         assert_eq!(status(StoreError::Full), (507, true));
         assert_eq!(status(StoreError::Broken("disk I/O error".into())), (503, true));
         assert_eq!(status(StoreError::Failed("no such table".into())), (500, false));

@@ -119,6 +119,18 @@ impl Leases {
         }
     }
 
+    /// Everybody gets a whole lease from `now` on, ending ones too: nobody could be heard for a while.
+    pub(crate) fn grace(&mut self, now: Instant) {
+        let deadline = now + self.length;
+        for (peer, lease) in &mut self.held {
+            lease.deadline = lease.deadline.max(deadline);
+            if std::mem::take(&mut lease.ending) {
+                lease.next_look = lease.deadline;
+                self.looks.push(Reverse((lease.deadline, *peer)));
+            }
+        }
+    }
+
     /// When an ending lease last gave a sign of life; `None` where it is not ending (any more).
     pub(crate) fn ending(&self, peer: &PeerId) -> Option<Timestamp> {
         self.held.get(peer).filter(|lease| lease.ending).map(|lease| lease.last_seen)

@@ -2,7 +2,7 @@
 //! dials an address that a peer advertised.
 //!
 //! ```text
-//! request ─▶ routes (URL map, extraction) ─▶ handlers (use cases) ─▶ db (one hop) ─▶ SQLite
+//! request ─▶ routes (URL map, extraction) ─▶ handlers (use cases) ─▶ db (one hop) ─▶ SQLite | PostgreSQL
 //!                                              └─▶ app: leases, tickets, logins, session cache (memory, may be lost)
 //! ```
 //! Invariant: what was answered with 2xx survives a crash; leases excepted, which are refreshed and not kept.
@@ -18,8 +18,10 @@ mod routes;
 mod server;
 
 pub use app::hash_password;
-pub use config::{BadConfig, Config, LogFormat, Settings, Span, Tls};
-pub use db::{KeyTerms, MigrateError, Migrated, NewAccount, Rotation, SigningKey, Store, StoreError};
+pub use config::{BadConfig, Config, Database, LogFormat, PostgresServer, Settings, Span, Tls};
+pub use db::{
+    BackupError, KeyTerms, MigrateError, Migrated, NewAccount, Purpose, Rotation, SigningKey, Store, StoreError, backup,
+};
 pub use server::{Server, StartError, migrate, open};
 
 /// Version of this program.

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use transport::Limits;
 
 use crate::app::{App, Terms, Tickets, now};
-use crate::config::{Config, Tls};
-use crate::db::{self, KeyTerms, MigrateError, Migrated, Store, StoreError};
+use crate::config::{Config, Database, Tls};
+use crate::db::{self, KeyTerms, MigrateError, Migrated, Purpose, Store, StoreError};
 use crate::routes;
 
 /// Connections that may wait to be accepted: all peers come at once after a restart, and of those beyond it some believe
@@ -59,9 +59,6 @@ pub enum StartError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] transport::WebTlsError),
-    /// The system gives no more threads.
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
 }
 
 /// A directory that listens and does not serve yet.
@@ -71,7 +68,7 @@ pub struct Server {
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
     app: Arc<App>,
-    _serving: File,
+    _serving: Option<File>,
 }
 
 impl Server {
@@ -83,8 +80,12 @@ impl Server {
         let listener = listen(config.listen).map_err(unbound)?;
         let address = listener.local_addr().map_err(unbound)?;
         make_folder(&config.database)?;
-        let serving = lock(&config.database)?;
-        let store = open(&config)?;
+        // A server holds a lock of its own for the store that serves.
+        let serving = match &config.database {
+            Database::Sqlite(path) => Some(lock(path)?),
+            Database::Postgres(_) => None,
+        };
+        let store = open(&config, Purpose::Serve).await?;
         let keys = KeyTerms { lease: config.lease, ticket: config.ticket };
         let audience = store.begin_keys(keys, now()).await?;
         let tickets = Tickets::new(audience, store.signing_keys().await?, config.ticket);
@@ -141,21 +142,22 @@ fn tls(files: &Tls) -> Result<Arc<ServerConfig>, StartError> {
 }
 
 /// The store of a configuration, with its folder made and its schema up to date.
-pub fn open(config: &Config) -> Result<Store, StartError> {
-    let migrated = migrate(config)?;
+pub async fn open(config: &Config, purpose: Purpose) -> Result<Store, StartError> {
+    let migrated = migrate(config).await?;
     for step in &migrated.steps {
         tracing::info!(step, "brought the database up to date");
     }
-    Store::open(&config.database).map_err(StartError::Thread)
+    Ok(Store::open(&config.database, purpose).await?)
 }
 
 /// Makes the state folder (0700) and brings the schema up to date.
-pub fn migrate(config: &Config) -> Result<Migrated, StartError> {
+pub async fn migrate(config: &Config) -> Result<Migrated, StartError> {
     make_folder(&config.database)?;
-    Ok(db::migrate(&config.database)?)
+    Ok(db::migrate(&config.database).await?)
 }
 
-fn make_folder(database: &Path) -> Result<(), StartError> {
+fn make_folder(database: &Database) -> Result<(), StartError> {
+    let Database::Sqlite(database) = database else { return Ok(()) };
     let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -3,6 +3,7 @@
 //! Ups and downs of one peer take turns at a lock of their own; heartbeats that only renew take none and write nothing. When
 //! a peer was last seen reaches the database in batches.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,12 +31,14 @@ pub(crate) struct Liveness {
     store: Store,
     leases: Mutex<Leases>,
     turns: [tokio::sync::Mutex<()>; LOCKS],
+    /// Whether the database was, when leases last ended.
+    away: AtomicBool,
 }
 
 impl Liveness {
     pub(crate) fn new(store: Store, lease: Duration) -> Self {
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { store, leases: Mutex::new(Leases::new(lease)), turns }
+        Self { store, leases: Mutex::new(Leases::new(lease)), turns, away: AtomicBool::new(false) }
     }
 
     /// After a start: whoever was up stays up for one full lease. Nobody is declared down for our own absence.
@@ -143,6 +146,15 @@ impl Liveness {
     /// All at once, so that they share a commit.
     async fn end_leases(&self) {
         let ended = self.leases().due(Instant::now());
+        if ended.is_empty() {
+            return;
+        }
+        // While the database is away heartbeats are refused, everybody's: nobody goes down for that, and whoever is there has
+        // a whole lease to say so once it is back.
+        let away = matches!(self.store.ping().await, Err(StoreError::Away(_)));
+        if self.away.swap(away, Ordering::Relaxed) || away {
+            return self.leases().grace(Instant::now());
+        }
         futures_util::future::join_all(ended.into_iter().map(|peer| self.end_lease(peer))).await;
     }
 

@@ -11,7 +11,7 @@ use reqwest::{Client, StatusCode};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(config: &Config) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(ask(config))
+    super::block_on(ask(config))
 }
 
 async fn ask(config: &Config) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 
 use anyhow::bail;
 use clap::Subcommand;
-use directoryd::{Config, KeyTerms, Rotation, SigningKey, Store};
+use directoryd::{Config, KeyTerms, Purpose, Rotation, SigningKey, Store};
 use proto::Timestamp;
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -19,9 +19,9 @@ pub(super) enum KeysCommand {
 }
 
 pub(super) fn run(command: KeysCommand, config: &Config) -> anyhow::Result<()> {
-    let store = directoryd::open(config)?;
     let terms = KeyTerms { lease: config.lease, ticket: config.ticket };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    super::block_on(async {
+        let store = directoryd::open(config, Purpose::Visit).await?;
         match command {
             KeysCommand::List => list(&store).await,
             KeysCommand::Rotate { force } => rotate(&store, terms, force).await,

@@ -22,7 +22,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = stop_on_signal()?;
     let hints = std::io::stderr().is_terminal() || config.log_format == LogFormat::Text;
     let server = Server::bind(config.clone()).await?;
-    tracing::info!(address = %server.address(), database = %config.database.display(), "serving");
+    tracing::info!(address = %server.address(), database = %config.database, "serving");
     if hints {
         eprintln!("{}", next_command(&server, &config).await?);
     }
@@ -40,9 +40,14 @@ async fn next_command(server: &Server, config: &Config) -> anyhow::Result<String
     let usual = Settings::default().resolve(None, super::environment);
     let place = match usual {
         Ok(usual) if usual.database == config.database => String::new(),
-        _ => format!(" --database-url 'sqlite:{}'", config.database.display()),
+        _ => format!(" --database-url '{}'{}", config.database, password_file(config)),
     };
     Ok(format!("there is no user yet; next:  directoryd user add NAME --role admin{place}"))
+}
+
+fn password_file(config: &Config) -> String {
+    let file = config.database.password_file();
+    file.map(|file| format!(" --database-password-file '{}'", file.display())).unwrap_or_default()
 }
 
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
-use directoryd::{Config, NewAccount, Store};
+use directoryd::{Config, NewAccount, Purpose, Store};
 use proto::Timestamp;
 use proto::directory::{PatchUser, Role};
 use proto::ids::UserName;
@@ -64,8 +64,7 @@ pub(super) struct PasswordSource {
 }
 
 pub(super) fn run(command: UserCommand, config: &Config) -> anyhow::Result<()> {
-    let store = directoryd::open(config)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(carry_out(command, &store))
+    super::block_on(async { carry_out(command, &directoryd::open(config, Purpose::Visit).await?).await })
 }
 
 async fn carry_out(command: UserCommand, store: &Store) -> anyhow::Result<()> {

@@ -1,178 +1,62 @@
-//! The embedded database: opening it and bringing it up to date.
+//! The embedded database: one thread that writes and commits in groups, a few that read.
 
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::future::Future;
+use std::path::Path;
 
-use diesel::Connection;
-use diesel::connection::SimpleConnection;
-use diesel::migration::{MigrationSource, MigrationVersion};
-use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel::sqlite::{Sqlite as Db, SqliteConnection as Connection};
+use futures_util::FutureExt;
 
-use super::StoreError;
+mod backup;
+mod connection;
+#[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
+#[path = "queries.rs"]
+pub(super) mod queries;
+mod readers;
+mod run;
+mod writer;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+pub use backup::BackupError;
+pub(super) use backup::backup;
+pub(super) use connection::migrate;
 
-/// How long a statement waits for another process that writes. Shorter than any client's patience.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+use super::Answer;
+use readers::Readers;
+use run::RunQueryDsl;
+use writer::Writer;
 
-/// Why a database could not be made ready.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// It cannot be opened.
-    #[error("cannot open the database {}: {why}", path.display())]
-    Open {
-        /// Its file.
-        path: PathBuf,
-        /// What the system says.
-        why: String,
-    },
-    /// It was written by a newer program.
-    #[error(
-        "the database {} was written by a newer directoryd (it has `{newest}`): run that version, or restore a backup; \
-         nothing was changed", path.display()
-    )]
-    Newer {
-        /// Its file.
-        path: PathBuf,
-        /// A step that this program does not know.
-        newest: String,
-    },
-    /// A step failed; those before it are done.
-    #[error("cannot bring the database {} up to date: {why}", path.display())]
-    Step {
-        /// Its file.
-        path: PathBuf,
-        /// What the database says.
-        why: String,
-    },
+/// A handle on the threads. They end when the last of these is dropped.
+#[derive(Clone)]
+pub(super) struct Threads {
+    writer: Writer,
+    readers: Readers,
 }
 
-/// What [`migrate`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migrated {
-    /// Names of the steps that were missing, in the order in which they were applied.
-    pub steps: Vec<String>,
-}
+impl Threads {
+    /// Over a database that is up to date.
+    pub(super) fn spawn(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { writer: Writer::spawn(path.to_owned())?, readers: Readers::spawn(path)? })
+    }
 
-/// Makes the database if there is none (mode 0600), and applies the steps that it misses.
-pub(crate) fn migrate(path: &Path) -> Result<Migrated, MigrateError> {
-    let unopened = |why: String| MigrateError::Open { path: path.to_owned(), why };
-    create_closed(path).map_err(|error| unopened(error.to_string()))?;
-    let mut connection = open(path).map_err(|error| unopened(error.to_string()))?;
-    refuse_newer(&mut connection, path)?;
-    let step = |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Step {
-        path: path.to_owned(),
-        why: error.to_string(),
-    };
-    let pending = connection.pending_migrations(MIGRATIONS).map_err(step)?;
-    let steps = pending.iter().map(|migration| migration.name().to_string()).collect();
-    connection.run_migrations(&pending).map_err(step)?;
-    Ok(Migrated { steps })
-}
+    /// Runs `work` in a transaction and answers after its commit.
+    pub(super) async fn write<T, F>(&self, work: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Answer<T> + Send + 'static,
+    {
+        self.writer.run(work).await
+    }
 
-fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<(), MigrateError> {
-    let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Open {
-        path: path.to_owned(),
-        why: error.to_string(),
-    };
-    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(unreadable)?;
-    let known: Vec<MigrationVersion<'static>> = known.iter().map(|step| step.name().version().as_owned()).collect();
-    let applied = connection.applied_migrations().map_err(unreadable)?;
-    match applied.into_iter().find(|version| !known.contains(version)) {
-        Some(newest) => Err(MigrateError::Newer { path: path.to_owned(), newest: newest.to_string() }),
-        None => Ok(()),
+    /// Answers a question.
+    pub(super) async fn read<T, F>(&self, question: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Answer<T> + Send + 'static,
+    {
+        self.readers.run(question).await
     }
 }
 
-/// The file is there before `SQLite` is, so that it and the files beside it get its mode.
-fn create_closed(path: &Path) -> std::io::Result<()> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    if file.metadata()?.len() == 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
-/// A connection for reading and writing to a database that is there.
-pub(super) fn open(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let broken = |why: String| StoreError::Broken(why);
-    // Without this, SQLite would quietly make a new, empty database where the old one vanished.
-    let url = format!("file:{}?mode=rw", uri_path(path)?);
-    let mut connection = SqliteConnection::establish(&url).map_err(|error| broken(error.to_string()))?;
-    // WAL: readers do not wait for the writer. FULL: a commit is on disk when it returns. Cache and map: KiB and bytes.
-    let pragmas = format!(
-        "PRAGMA busy_timeout = {};
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON;
-         PRAGMA cache_size = -16384;
-         PRAGMA mmap_size = 268435456;
-         PRAGMA journal_size_limit = 67108864;",
-        BUSY_TIMEOUT.as_millis()
-    );
-    connection.batch_execute(&pragmas)?;
-    Ok(connection)
-}
-
-/// A path as it has to stand in a URI (<https://www.sqlite.org/uri.html>).
-fn uri_path(path: &Path) -> Result<String, StoreError> {
-    let text = path.to_str().ok_or_else(|| StoreError::Broken("its path is not UTF-8".into()))?;
-    Ok(text.replace('%', "%25").replace('?', "%3f").replace('#', "%23"))
-}
-
-#[cfg(test)]
-mod tests {
-    use diesel::RunQueryDsl;
-    use diesel::sql_query;
-
-    use super::*;
-
-    #[test]
-    fn a_new_database_is_made_closed_and_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("odd name?#%.db");
-        assert!(!migrate(&path).unwrap().steps.is_empty());
-        assert_eq!(migrate(&path).unwrap().steps.len(), 0);
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn every_step_can_be_undone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("directory.db");
-        let steps = migrate(&path).unwrap().steps;
-        let mut connection = open(&path).unwrap();
-        assert_eq!(connection.revert_all_migrations(MIGRATIONS).unwrap().len(), steps.len());
-        drop(connection);
-        assert_eq!(migrate(&path).unwrap().steps, steps);
-    }
-
-    #[test]
-    fn a_newer_database_is_refused_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("directory.db");
-        migrate(&path).unwrap();
-        let mut connection = open(&path).unwrap();
-        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000')";
-        sql_query(newer).execute(&mut connection).unwrap();
-        drop(connection);
-        let before = std::fs::read(&path).unwrap();
-        assert!(matches!(migrate(&path), Err(MigrateError::Newer { .. })));
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-    }
-
-    #[test]
-    fn what_is_no_database_is_refused_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("directory.db");
-        let text = b"my shopping list, which is certainly no database".repeat(100);
-        std::fs::write(&path, &text).unwrap();
-        let error = migrate(&path).unwrap_err().to_string();
-        assert!(error.contains("not a database"), "{error}");
-        assert_eq!(std::fs::read(&path).unwrap(), text);
-    }
+/// What a query comes to: over this connection it never waits.
+pub(super) fn done<T>(query: impl Future<Output = T>) -> T {
+    query.now_or_never().expect("each step of a query over SQLite is done when it is first polled")
 }

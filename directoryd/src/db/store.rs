@@ -1,6 +1,4 @@
-//! The store as handlers see it: a method per question and per change, each one line that picks the thread.
-
-use std::path::Path;
+//! The store as handlers see it: a method per question and per change, each one line that picks the database.
 
 use proto::Timestamp;
 use proto::directory::{
@@ -9,48 +7,76 @@ use proto::directory::{
 use proto::ids::{FileId, PeerId, UserName};
 use proto::ticket::KeyId;
 
-use super::keys::{self, KeyTerms, Rotation, SigningKey};
-use super::readers::Readers;
-use super::users::NewAccount;
-use super::writer::Writer;
-use super::{
-    After, Answer, Credentials, FileFilter, KnownPeer, ListedSession, NewSession, PeerFilter, Registered, Registration,
-    SessionOwner, announce, holders, listing, peers, sessions, users,
+use super::model::{
+    After, Credentials, FileFilter, KeyTerms, KnownPeer, ListedSession, NewAccount, NewSession, PeerFilter, Registered,
+    Registration, Rotation, SessionOwner, SigningKey,
 };
+use super::{Answer, Purpose, StoreError, postgres, sqlite};
+use crate::config::Database;
 
 /// A handle on the open database. A clone is another handle on the same one.
 #[derive(Clone)]
-pub struct Store {
-    writer: Writer,
-    readers: Readers,
+pub struct Store(Backend);
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(sqlite::Threads),
+    Postgres(postgres::Tasks),
+}
+
+/// Has one query answered by whichever database is open: `ask!(store.read, [kept], subject::query(arguments))`. What is
+/// `kept` has to be named: over PostgreSQL a query may be run more than once, and each time takes a clone.
+macro_rules! ask {
+    ($store:ident.$how:ident, [$($kept:ident),*], $subject:ident::$query:ident($($argument:expr),*)) => {
+        match &$store.0 {
+            Backend::Sqlite(threads) => {
+                threads.$how(move |c| sqlite::done(sqlite::queries::$subject::$query(c, $($argument),*))).await
+            }
+            Backend::Postgres(tasks) => {
+                tasks
+                    .$how(move |c| {
+                        $(let $kept = $kept.clone();)*
+                        Box::pin(async move { postgres::queries::$subject::$query(c, $($argument),*).await })
+                    })
+                    .await
+            }
+        }
+    };
 }
 
 impl Store {
     /// Over a database that is up to date ([`super::migrate`]).
-    pub fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { writer: Writer::spawn(path.to_owned())?, readers: Readers::spawn(path)? })
+    pub async fn open(database: &Database, purpose: Purpose) -> Answer<Self> {
+        match database {
+            Database::Sqlite(path) => {
+                let threads = sqlite::Threads::spawn(path)
+                    .map_err(|error| StoreError::Broken(format!("cannot start a thread: {error}")))?;
+                Ok(Self(Backend::Sqlite(threads)))
+            }
+            Database::Postgres(server) => Ok(Self(Backend::Postgres(postgres::Tasks::spawn(server, purpose).await?))),
+        }
     }
 
     // ---- accounts ----
 
     /// The account made; `None` where the name is taken.
     pub async fn add_user(&self, new: NewAccount, now: Timestamp) -> Answer<Option<User>> {
-        self.writer.run(move |c| users::add(c, &new, now)).await
+        ask!(self.write, [new], users::add(&new, now))
     }
 
     /// An account.
     pub async fn user(&self, name: UserName) -> Answer<Option<User>> {
-        self.readers.run(move |c| users::get(c, &name)).await
+        ask!(self.read, [name], users::get(&name))
     }
 
     /// Accounts in order of name, from behind `after` on.
     pub async fn users(&self, after: Option<String>, limit: i64) -> Answer<Vec<User>> {
-        self.readers.run(move |c| users::list(c, after.as_deref(), limit)).await
+        ask!(self.read, [after], users::list(after.as_deref(), limit))
     }
 
     /// The account as it is then; `None` where there is none.
     pub async fn patch_user(&self, name: UserName, patch: PatchUser, now: Timestamp) -> Answer<Option<User>> {
-        self.writer.run(move |c| users::patch(c, &name, patch, now)).await
+        ask!(self.write, [name, patch], users::patch(&name, &patch, now))
     }
 
     /// Whether there is such an account. Its sessions end, but for the one whose token has the hash `keep`.
@@ -61,30 +87,30 @@ impl Store {
         keep: Option<[u8; 32]>,
         now: Timestamp,
     ) -> Answer<bool> {
-        self.writer.run(move |c| users::set_password(c, &name, &hash, keep.as_ref(), now)).await
+        ask!(self.write, [name, hash], users::set_password(&name, &hash, keep.as_ref(), now))
     }
 
     /// The peers that went with the account; `None` where there is none of that name.
     pub async fn remove_user(&self, name: UserName, now: Timestamp) -> Answer<Option<Vec<PeerId>>> {
-        self.writer.run(move |c| users::remove(c, &name, now)).await
+        ask!(self.write, [name], users::remove(&name, now))
     }
 
     pub(crate) async fn credentials(&self, name: UserName) -> Answer<Option<Credentials>> {
-        self.readers.run(move |c| users::credentials(c, &name)).await
+        ask!(self.read, [name], users::credentials(&name))
     }
 
     // ---- sessions ----
 
     pub(crate) async fn add_session(&self, new: NewSession) -> Answer<bool> {
-        self.writer.run(move |c| sessions::add(c, &new)).await
+        ask!(self.write, [new], sessions::add(&new))
     }
 
     pub(crate) async fn session(&self, token_hash: [u8; 32]) -> Answer<Option<SessionOwner>> {
-        self.readers.run(move |c| sessions::owner(c, &token_hash)).await
+        ask!(self.read, [], sessions::owner(&token_hash))
     }
 
     pub(crate) async fn remove_session(&self, token_hash: [u8; 32]) -> Answer<()> {
-        self.writer.run(move |c| sessions::remove(c, &token_hash)).await
+        ask!(self.write, [], sessions::remove(&token_hash))
     }
 
     pub(crate) async fn sessions_of(
@@ -93,75 +119,75 @@ impl Store {
         after: Option<(i64, Vec<u8>)>,
         limit: i64,
     ) -> Answer<Vec<ListedSession>> {
-        self.readers.run(move |c| sessions::list(c, &user, after.as_ref(), limit)).await
+        ask!(self.read, [user, after], sessions::list(&user, after.as_ref(), limit))
     }
 
     pub(crate) async fn revoke_session(&self, id: SessionId, of: Option<UserName>) -> Answer<bool> {
-        self.writer.run(move |c| sessions::revoke(c, id, of.as_ref())).await
+        ask!(self.write, [of], sessions::revoke(id, of.as_ref()))
     }
 
     pub(crate) async fn remove_ended_sessions(&self, now: Timestamp) -> Answer<()> {
-        self.writer.run(move |c| sessions::remove_ended(c, now)).await
+        ask!(self.write, [], sessions::remove_ended(now))
     }
 
     // ---- signing keys ----
 
     /// At each start: notes how long things last from now on, and makes the first key. Answers the audience.
     pub(crate) async fn begin_keys(&self, terms: KeyTerms, now: Timestamp) -> Answer<String> {
-        self.writer.run(move |c| keys::begin(c, terms, now)).await
+        ask!(self.write, [], keys::begin(terms, now))
     }
 
     /// The newest first.
     pub async fn signing_keys(&self) -> Answer<Vec<SigningKey>> {
-        self.readers.run(keys::all).await
+        ask!(self.read, [], keys::all())
     }
 
     /// Makes a new key; the present one ends when its last ticket does, or with `force` at once. `terms` count where no
     /// directory has served from here yet.
     pub async fn rotate_keys(&self, terms: KeyTerms, force: bool, now: Timestamp) -> Answer<Rotation> {
-        self.writer.run(move |c| keys::rotate(c, terms, force, now)).await
+        ask!(self.write, [], keys::rotate(terms, force, now))
     }
 
     pub(crate) async fn remove_keys(&self, ended: Vec<KeyId>) -> Answer<()> {
-        self.writer.run(move |c| keys::remove(c, &ended)).await
+        ask!(self.write, [ended], keys::remove(&ended))
     }
 
     // ---- peers ----
 
     pub(crate) async fn register_peer(&self, peer: Registration, now: Timestamp) -> Answer<Registered> {
-        self.writer.run(move |c| peers::register(c, &peer, now)).await
+        ask!(self.write, [peer], peers::register(&peer, now))
     }
 
     pub(crate) async fn peer_up(&self, peer: PeerId, now: Timestamp) -> Answer<bool> {
-        self.writer.run(move |c| peers::set_up(c, &peer, now)).await
+        ask!(self.write, [], peers::set_up(&peer, now))
     }
 
     pub(crate) async fn peer_down(&self, peer: PeerId, last_seen: Timestamp, now: Timestamp) -> Answer<bool> {
-        self.writer.run(move |c| peers::set_down(c, &peer, last_seen, now)).await
+        ask!(self.write, [], peers::set_down(&peer, last_seen, now))
     }
 
     pub(crate) async fn log_out_peer(&self, peer: PeerId, now: Timestamp) -> Answer<()> {
-        self.writer.run(move |c| peers::log_out(c, &peer, now)).await
+        ask!(self.write, [], peers::log_out(&peer, now))
     }
 
     pub(crate) async fn touch_peers(&self, seen: Vec<(PeerId, Timestamp)>) -> Answer<Vec<PeerId>> {
-        self.writer.run(move |c| peers::touch(c, &seen)).await
+        ask!(self.write, [seen], peers::touch(&seen))
     }
 
     pub(crate) async fn known_peer(&self, peer: PeerId) -> Answer<Option<KnownPeer>> {
-        self.readers.run(move |c| peers::known(c, &peer)).await
+        ask!(self.read, [], peers::known(&peer))
     }
 
     pub(crate) async fn peers_up(&self) -> Answer<Vec<KnownPeer>> {
-        self.readers.run(peers::all_up).await
+        ask!(self.read, [], peers::all_up())
     }
 
     pub(crate) async fn peer(&self, peer: PeerId) -> Answer<Option<Peer>> {
-        self.readers.run(move |c| peers::get(c, &peer)).await
+        ask!(self.read, [], peers::get(&peer))
     }
 
     pub(crate) async fn peers(&self, filter: PeerFilter, after: Option<After>, limit: i64) -> Answer<Vec<Peer>> {
-        self.readers.run(move |c| listing::peers(c, &filter, after.as_ref(), limit)).await
+        ask!(self.read, [filter, after], listing::peers(&filter, after.as_ref(), limit))
     }
 
     // ---- files ----
@@ -172,11 +198,11 @@ impl Store {
         request: PatchFiles,
         now: Timestamp,
     ) -> Answer<Option<PatchedFiles>> {
-        self.writer.run(move |c| announce::patch(c, &peer, &request, now)).await
+        ask!(self.write, [request], announce::patch(&peer, &request, now))
     }
 
     pub(crate) async fn files(&self, filter: FileFilter, after: Option<After>, limit: i64) -> Answer<Vec<FileEntry>> {
-        self.readers.run(move |c| listing::files(c, &filter, after.as_ref(), limit)).await
+        ask!(self.read, [filter, after], listing::files(&filter, after.as_ref(), limit))
     }
 
     pub(crate) async fn files_of(
@@ -186,11 +212,11 @@ impl Store {
         after: Option<After>,
         limit: i64,
     ) -> Answer<Vec<FileEntry>> {
-        self.readers.run(move |c| listing::files_of(c, &peer, partial, after.as_ref(), limit)).await
+        ask!(self.read, [after], listing::files_of(&peer, partial, after.as_ref(), limit))
     }
 
     pub(crate) async fn file(&self, id: FileId, most_names: i64) -> Answer<Option<FileDetail>> {
-        self.readers.run(move |c| listing::file(c, &id, most_names)).await
+        ask!(self.read, [], listing::file(&id, most_names))
     }
 
     pub(crate) async fn holders(
@@ -200,11 +226,11 @@ impl Store {
         limit: usize,
         point: PeerId,
     ) -> Answer<Option<Vec<Holder>>> {
-        self.readers.run(move |c| holders::sample(c, &file, partial, limit, &point)).await
+        ask!(self.read, [], holders::sample(&file, partial, limit, &point))
     }
 
     pub(crate) async fn stats(&self) -> Answer<Stats> {
-        self.readers.run(listing::stats).await
+        ask!(self.read, [], listing::stats())
     }
 
     /// Whether it can be read.
@@ -212,3 +238,6 @@ impl Store {
         self.users(None, 1).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;

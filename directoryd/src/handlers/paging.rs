@@ -29,7 +29,8 @@ pub(crate) fn decode(text: &str) -> Result<Cursor, ApiError> {
         let (length, rest) = bytes.split_at_checked(4)?;
         let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
         let (name, id) = rest.split_at_checked(length)?;
-        Some(Cursor { name: String::from_utf8(name.to_vec()).ok()?, id: id.to_vec() })
+        let name = String::from_utf8(name.to_vec()).ok().filter(|name| !name.contains('\0'))?;
+        Some(Cursor { name, id: id.to_vec() })
     };
     parse().ok_or_else(no_cursor)
 }
@@ -94,7 +95,7 @@ mod tests {
         let cursor = Cursor { name: "naïve / name".into(), id: vec![0, 255, 7] };
         let again = decode(&encode(&cursor)).unwrap();
         assert_eq!((again.name, again.id), (cursor.name, cursor.id));
-        for bad in ["", "!", "AAAA", "_____w", &BASE64URL_NOPAD.encode(&[0, 0, 0, 1, 0xff])] {
+        for bad in ["", "!", "AAAA", "_____w", &BASE64URL_NOPAD.encode(&[0, 0, 0, 1, 0xff]), "AAAAAQA"] {
             assert!(decode(bad).is_err(), "{bad}");
         }
     }

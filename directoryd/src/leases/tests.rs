@@ -55,6 +55,24 @@ fn only_the_holder_renews() {
 }
 
 #[test]
+fn grace_is_a_whole_lease_for_everybody() {
+    let (mut leases, start) = (Leases::new(LENGTH), Instant::now());
+    leases.grant(peer(1), holder(1), start, seen());
+    leases.grant(peer(2), holder(2), start + LENGTH / 2, seen());
+    let later = start + LENGTH;
+    assert_eq!(leases.due(later), [peer(1)]);
+    leases.grace(later);
+    assert_eq!(leases.ending(&peer(1)), None);
+    assert_eq!(leases.beat(&peer(1), &holder(1), later, seen()), Beat::Renewed);
+    assert!(leases.due(later + LENGTH * 9 / 10).is_empty());
+    let mut ended = leases.due(later + LENGTH);
+    ended.sort();
+    let mut both = [peer(1), peer(2)];
+    both.sort();
+    assert_eq!(ended, both);
+}
+
+#[test]
 fn signs_of_life_are_saved_once() {
     let (mut leases, start) = (Leases::new(LENGTH), Instant::now());
     leases.grant(peer(1), holder(1), start, seen());

@@ -41,6 +41,10 @@ impl Files {
         if self.q.as_ref().is_some_and(|text| text.len() > LONGEST_SEARCH) {
             return Err(ApiError::malformed(format!("`q` is longer than {LONGEST_SEARCH} bytes")));
         }
+        // No name has it, and not every database can be asked for it.
+        if self.q.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Err(ApiError::malformed("`q` has a character in it that no name can have"));
+        }
         let ids = self.prefix.map(|prefix| paging::file_ids(&prefix)).transpose()?;
         Ok(FileFilter { search: self.q.filter(|text| !text.is_empty()), name: self.name, ids, user: self.user })
     }

@@ -41,14 +41,14 @@ async fn a_restart_grants_one_lease_of_grace() {
         peers.push(peer);
     }
     peers[2].log_out().await;
-    let before = events(&directory);
+    let before = events(&directory).await;
     let directory = directory.restart().await;
     let restarted = Instant::now();
     let ana = directory.api.session("ana").await;
     let states =
         async || [ana.state(peers[0].id()).await, ana.state(peers[1].id()).await, ana.state(peers[2].id()).await];
     assert_eq!(states().await, [PeerState::Up, PeerState::Up, PeerState::Down]);
-    assert_eq!(events(&directory), before, "a restart is no event");
+    assert_eq!(events(&directory).await, before, "a restart is no event");
     let living = TestPeer {
         user: ana.clone(),
         identity: peers[0].identity.clone(),
@@ -62,10 +62,10 @@ async fn a_restart_grants_one_lease_of_grace() {
     .await;
     assert!(restarted.elapsed() + Duration::from_millis(100) >= lease, "the grace is a whole lease");
     assert_eq!(ana.state(living.id()).await, PeerState::Up);
-    assert_eq!(events(&directory), before + 1, "one goes down, and nothing else happens");
+    assert_eq!(events(&directory).await, before + 1, "one goes down, and nothing else happens");
 }
 
 /// Rows in the log of changes.
-fn events(directory: &Directory) -> i64 {
-    crate::storage::count(&directory.database(), "SELECT COUNT(*) AS n FROM events")
+async fn events(directory: &Directory) -> i64 {
+    directory.backend.count("SELECT COUNT(*) AS n FROM events").await
 }

@@ -6,14 +6,17 @@
 )]
 
 mod accounts;
+mod backend;
 mod crash;
 mod errors;
 mod files;
 mod guessing;
 mod leases;
+mod locked;
 mod names;
 mod peers;
 mod process;
+mod program;
 mod replay;
 mod secrets;
 mod silence;

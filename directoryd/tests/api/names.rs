@@ -92,3 +92,13 @@ async fn addresses_and_urls_are_well_formed_or_refused() {
         assert!(patched.added[0].refused.as_ref().is_some_and(|why| !why.contains('\u{1b}')), "{patched:?}");
     }
 }
+
+#[tokio::test]
+async fn what_no_name_can_have_in_it_is_not_searched_for() {
+    let directory = Directory::start().await;
+    let ana = directory.user("ana").await;
+    for path in ["/files?q=a%00b", "/files?name=a%00b", "/files?user=%00&name=x", "/peers?name=%00"] {
+        let refused = problem(ana.request(Method::GET, path).send().await.unwrap()).await;
+        assert_eq!(refused.code, ProblemCode::Malformed, "{path}");
+    }
+}

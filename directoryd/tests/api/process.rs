@@ -1,44 +1,19 @@
 //! The program itself: its words, its exit codes, its single clear lines.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proto::directory::ProblemCode;
 use reqwest::StatusCode;
 
-use crate::crash::Process;
-use crate::support::{PASSWORD, code};
-
-/// Runs it to its end with something on standard input.
-pub(crate) fn directoryd(state: &Path, words: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_directoryd"))
-        .args(words)
-        .arg("--state-dir")
-        .arg(state)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that ends without reading is no fault of the test.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-/// What it said when it failed: one line, with this exit code.
-pub(crate) fn failure(output: &Output, exit: i32) -> String {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(exit), "{said}");
-    said
-}
+use crate::program::{Process, directoryd, failure};
+use crate::support::{PASSWORD, TestPeer, code, eventually};
 
 #[tokio::test]
 async fn accounts_change_while_it_serves() {
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(folder.path()).await;
+    let process = Process::start(folder.path(), &[]).await;
     let add = directoryd(folder.path(), &["user", "add", "ana", "--role", "admin", "--password-file", "-"], PASSWORD);
     assert!(add.status.success(), "{add:?}");
     let ana = process.api.session("ana").await;
@@ -65,7 +40,7 @@ async fn accounts_change_while_it_serves() {
 async fn what_hinders_a_start_is_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
-    let process = Process::start(folder.path()).await;
+    let process = Process::start(folder.path(), &[]).await;
     let said = failure(&directoryd(other.path(), &["--listen", &process.address], ""), 1);
     assert!(said.contains("cannot listen on") && said.lines().count() == 1, "{said}");
     assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0, "nothing was begun");
@@ -103,4 +78,65 @@ fn migrate_makes_a_closed_database_once() {
     assert!(String::from_utf8_lossy(&directoryd(&state, &["migrate"], "").stdout).contains("up to date"));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&state), mode(&state.join("directory.db"))), (0o700, 0o600));
+}
+
+#[tokio::test]
+async fn a_backup_is_whole_closed_and_takes_nobodys_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("co'py.db");
+    let words = ["backup", copy.to_str().unwrap()];
+    let state = folder.path().join("state");
+    assert!(failure(&directoryd(&state, &words, ""), 1).contains("there is no database"));
+    let process = Process::start(&state, &[]).await;
+    crate::crash::add_ana(&state).await;
+    let peer = TestPeer::new(process.api.session("ana").await, "a");
+    peer.register().await;
+    let end = AtomicBool::new(false);
+    let (announced, backup) = tokio::join!(
+        async {
+            let mut announced = 0;
+            while !end.load(Ordering::Relaxed) {
+                peer.announce(&[&announced.to_string()]).await;
+                announced += 1;
+            }
+            announced
+        },
+        async {
+            let (state, copy) = (state.clone(), copy.clone());
+            let asked = std::thread::spawn(move || directoryd(&state, &["backup", copy.to_str().unwrap()], ""));
+            eventually("it is written", async || asked.is_finished().then_some(())).await;
+            end.store(true, Ordering::Relaxed);
+            asked.join().unwrap()
+        }
+    );
+    assert!(backup.status.success(), "{backup:?}");
+    assert!(announced > 0);
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "nothing is left beside it: {names:?}");
+    let before = std::fs::read(&copy).unwrap();
+    assert!(failure(&directoryd(&state, &words, ""), 1).contains("is there already"));
+    assert_eq!(std::fs::read(&copy).unwrap(), before);
+    assert_eq!(process.terminate().await, Some(0));
+    // A directory serves from it, with all that was there at one moment.
+    let restored = folder.path().join("restored");
+    std::fs::create_dir(&restored).unwrap();
+    std::fs::rename(&copy, restored.join("directory.db")).unwrap();
+    let process = Process::start(&restored, &[]).await;
+    let ana = process.api.session("ana").await;
+    let files = ana.names("/files?limit=1000").await;
+    let mut expected: Vec<String> = (0..files.len()).map(|number| number.to_string()).collect();
+    expected.sort_unstable();
+    assert_eq!(files, expected);
+    assert_eq!(process.terminate().await, Some(0));
+}
+
+#[test]
+fn completions_need_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = directoryd(folder.path(), &["completions", shell, "--config", "/nowhere"], "");
+        assert!(script.status.success(), "{script:?}");
+        assert!(String::from_utf8_lossy(&script.stdout).contains("healthcheck"), "{shell}");
+    }
 }

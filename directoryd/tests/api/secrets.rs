@@ -9,8 +9,8 @@ use proto::directory::Session;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::crash::Process;
-use crate::process::directoryd;
+use crate::program::Process;
+use crate::program::directoryd;
 use crate::support::{TestPeer, User};
 
 #[derive(QueryableByName)]
@@ -46,7 +46,7 @@ impl Secrets {
 #[tokio::test]
 async fn nothing_secret_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::start_with(folder.path(), &["--log-level", "trace"]).await;
+    let process = Process::start(folder.path(), &["--log-level", "trace"]).await;
     let add = directoryd(folder.path(), &["user", "add", "ana", "--role", "admin", "--password-file", "-"], RIGHT);
     assert!(add.status.success(), "{add:?}");
     let session: Session = process.api.log_in("ana", RIGHT).await.json().await.unwrap();

@@ -4,14 +4,14 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use directoryd::Server;
+use directoryd::{Database, Server};
 use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use transport::Limits;
 
-use crate::crash::Process;
+use crate::program::Process;
 use crate::support::{Api, Directory, PATIENCE, config};
 
 const CLIENTS: usize = 300;
@@ -99,7 +99,7 @@ async fn nor_do_they_when_they_could_take_every_seat() {
 #[tokio::test]
 async fn a_crowd_may_wait_at_the_door() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::bind(config(folder.path())).await.unwrap();
+    let server = Server::bind(config(Database::Sqlite(folder.path().join("directory.db")))).await.unwrap();
     // Nobody is let in: all of them have to fit into the queue in front of it.
     let crowd = futures_util::future::try_join_all((0..CLIENTS).map(|_| TcpStream::connect(server.address())));
     assert_eq!(tokio::time::timeout(PATIENCE, crowd).await.unwrap().unwrap().len(), CLIENTS);
@@ -113,7 +113,7 @@ async fn open_files_are_no_limit_while_the_system_has_more() {
         let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
         line.split_whitespace().skip(3).take(2).map(str::to_owned).collect::<Vec<_>>()
     };
-    let process = Process::start(folder.path()).await;
+    let process = Process::start(folder.path(), &[]).await;
     let [soft, hard] = &limits(process.id())[..] else { panic!() };
     assert_eq!(soft, hard);
     assert_eq!(process.terminate().await, Some(0));

@@ -1,11 +1,10 @@
 //! A directory of one's own, and peers to talk to it.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use directoryd::{Config, LogFormat, NewAccount, Server, Store};
+use directoryd::{Config, Database, LogFormat, NewAccount, Server, Store};
 use proto::Timestamp;
 use proto::directory::{
     Announce, FileEntry, HoldingState, IssuedChallenge, Lease, Page, PatchFiles, PatchedFiles, Peer, PeerState,
@@ -16,10 +15,11 @@ use proto::secret::Secret;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use transport::{Identity, Limits};
+
+use crate::backend::Backend;
 
 /// Longest that any state may take to come about.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -238,11 +238,11 @@ pub(crate) async fn code(response: Response) -> ProblemCode {
     problem(response).await.code
 }
 
-/// Settings of a directory that keeps everything in a folder.
-pub(crate) fn config(folder: &Path) -> Config {
+/// Settings of a directory over some database.
+pub(crate) fn config(database: Database) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
-        database: folder.join("directory.db"),
+        database,
         lease: Duration::from_secs(30),
         heartbeat: Duration::from_secs(10),
         session: Duration::from_hours(1),
@@ -259,7 +259,7 @@ pub(crate) struct Directory {
     pub(crate) api: Api,
     pub(crate) store: Store,
     pub(crate) config: Config,
-    folder: TempDir,
+    pub(crate) backend: Backend,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -274,29 +274,26 @@ impl Directory {
     }
 
     pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = config(folder.path());
+        let backend = Backend::start().await;
+        let mut config = config(backend.database());
         change(&mut config);
-        Self::over(folder, config).await
+        Self::over(backend, config).await
     }
 
-    async fn over(folder: TempDir, config: Config) -> Self {
+    async fn over(backend: Backend, config: Config) -> Self {
         let server = Server::bind(config.clone()).await.unwrap();
         let (api, store) = (Api::at(&server.address().to_string()), server.store());
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.run(stop.clone()));
-        Self { api, store, config, folder, stop, serving }
+        Self { api, store, config, backend, stop, serving }
     }
 
     /// Stops it, and starts another over the same database.
     pub(crate) async fn restart(self) -> Self {
         self.stop.cancel();
         self.serving.await.unwrap();
-        Self::over(self.folder, self.config).await
-    }
-
-    pub(crate) fn database(&self) -> PathBuf {
-        self.config.database.clone()
+        drop(self.store);
+        Self::over(self.backend, self.config).await
     }
 
     pub(crate) async fn add(&self, name: &str, role: Role) {

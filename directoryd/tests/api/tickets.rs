@@ -8,8 +8,7 @@ use proto::ticket::{Claims, KeyId, Refused, Verifier};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::crash::Process;
-use crate::process::{directoryd, failure};
+use crate::program::{Process, directoryd, failure};
 use crate::support::{Api, Directory, PASSWORD, TestPeer, code, eventually, take};
 
 async fn keys(api: &Api) -> DirectoryKeys {
@@ -114,7 +113,7 @@ async fn who_may_not_speak_for_a_peer_gets_no_ticket() {
 async fn a_rotation_ends_no_ticket_before_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["--lease", "1500ms", "--ticket", "3s"];
-    let process = Process::start_with(folder.path(), &settings).await;
+    let process = Process::start(folder.path(), &settings).await;
     crate::crash::add_ana(folder.path()).await;
     let peer = TestPeer::new(process.api.session("ana").await, "a");
     let old_ticket = peer.register().await.ticket.unwrap();

@@ -7,8 +7,9 @@ use reqwest::{Certificate, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::crash::{Process, add_ana};
-use crate::process::{directoryd, failure};
+use crate::crash::add_ana;
+use crate::program::Process;
+use crate::program::{directoryd, failure};
 use crate::support::{Api, code};
 
 /// A certificate for `localhost` and its key, as files and as what a client is to trust.
@@ -29,7 +30,7 @@ async fn the_interface_is_there_over_tls_and_only_over_tls() {
     let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
     // Beyond loopback, which plain HTTP would not be allowed.
     let settings = ["--listen", "0.0.0.0:0", "--tls-cert", certificate, "--tls-key", key];
-    let process = Process::start_with(folder.path(), &settings).await;
+    let process = Process::start(folder.path(), &settings).await;
     add_ana(folder.path()).await;
     let port = process.address.rsplit_once(':').unwrap().1.to_owned();
     let base = format!("https://localhost:{port}");
@@ -74,7 +75,7 @@ async fn plain_http_beyond_loopback_takes_a_word() {
         assert!(said.contains("insecure-http") && said.contains("tls-cert"), "{said}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
-    let process = Process::start_with(folder.path(), &["--listen", "0.0.0.0:0", "--insecure-http"]).await;
+    let process = Process::start(folder.path(), &["--listen", "0.0.0.0:0", "--insecure-http"]).await;
     assert_eq!(process.terminate().await, Some(0));
 }
 

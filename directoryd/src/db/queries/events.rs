@@ -1,12 +1,12 @@
 //! Appends to the log of changes. A row gets its number inside the transaction of the change, and one writer commits in
 //! order, so that a reader who has seen a number has seen every smaller one.
 
-use diesel::sqlite::SqliteConnection;
-use diesel::{Insertable, RunQueryDsl};
+use diesel::Insertable;
 use proto::Timestamp;
 
-use super::Answer;
-use super::schema::events;
+use super::{Connection, RunQueryDsl};
+use crate::db::Answer;
+use crate::db::schema::events;
 use crate::events::Event;
 
 /// Rows per statement: five columns each, under SQLite's limit of 32,766 variables.
@@ -22,11 +22,11 @@ struct EventRow<'a> {
     user_name: Option<&'a str>,
 }
 
-pub(super) fn append(connection: &mut SqliteConnection, at: Timestamp, happened: &[Event]) -> Answer<()> {
+pub(in crate::db) async fn append(connection: &mut Connection, at: Timestamp, happened: &[Event]) -> Answer<()> {
     let at = at.as_millisecond();
     for part in happened.chunks(PER_STATEMENT) {
         let rows: Vec<EventRow<'_>> = part.iter().map(|event| row(at, event)).collect();
-        diesel::insert_into(events::table).values(rows).execute(connection)?;
+        diesel::insert_into(events::table).values(rows).execute(connection).await?;
     }
     Ok(())
 }

@@ -6,27 +6,27 @@
 
 use std::collections::HashSet;
 
-use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl};
 use proto::directory::{Holder, HoldingState};
 use proto::ids::{FileId, PeerId};
 
-use super::schema::{files, holdings, peers};
-use super::{Answer, peers as peer_rows, rows};
+use super::{Connection, Db, RunQueryDsl, peers as peer_rows};
+use crate::db::schema::{files, holdings, peers};
+use crate::db::{Answer, rows};
 
 type Row = (Vec<u8>, String, String, String, bool, bool);
 
 /// Up to `limit` holders, those that are up first, from `point` on; `None` where nobody announced such a file. With
 /// `partial`, at least a quarter of the sample goes to complete holders while there are any: without one a swarm may lack pieces.
-pub(super) fn sample(
-    connection: &mut SqliteConnection,
+pub(in crate::db) async fn sample(
+    connection: &mut Connection,
     file: &FileId,
     partial: bool,
     limit: usize,
     point: &PeerId,
 ) -> Answer<Option<Vec<Holder>>> {
     let known =
-        files::table.find(file.as_bytes().as_slice()).select(files::size).first::<i64>(connection).optional()?;
+        files::table.find(file.as_bytes().as_slice()).select(files::size).first::<i64>(connection).await.optional()?;
     if known.is_none() {
         return Ok(None);
     }
@@ -34,10 +34,10 @@ pub(super) fn sample(
     for up in [true, false] {
         if partial {
             let reserved = (sample.rows.len() + limit.div_ceil(4)).min(limit);
-            sample.fill(connection, file, up, Some(true), reserved, point)?;
+            sample.fill(connection, file, up, Some(true), reserved, point).await?;
         }
         let complete = if partial { None } else { Some(true) };
-        sample.fill(connection, file, up, complete, limit, point)?;
+        sample.fill(connection, file, up, complete, limit, point).await?;
     }
     sample.rows.into_iter().map(typed).collect::<Answer<Vec<Holder>>>().map(Some)
 }
@@ -49,9 +49,9 @@ struct Sample {
 
 impl Sample {
     /// Adds rows until there are `target`: first from `point` to the end of the ring, then from its beginning.
-    fn fill(
+    async fn fill(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         file: &FileId,
         up: bool,
         complete: Option<bool>,
@@ -65,7 +65,7 @@ impl Sample {
             }
             // Rows that are in the sample already may come again; they must not push others out.
             let limit = rows::signed((wanted + self.rows.len()) as u64);
-            for row in stretch(connection, file, up, complete, point, behind, limit)? {
+            for row in stretch(connection, file, up, complete, point, behind, limit).await? {
                 if self.rows.len() < target && self.seen.insert(row.0.clone()) {
                     self.rows.push(row);
                 }
@@ -75,8 +75,8 @@ impl Sample {
     }
 }
 
-fn stretch(
-    connection: &mut SqliteConnection,
+async fn stretch(
+    connection: &mut Connection,
     file: &FileId,
     up: bool,
     complete: Option<bool>,
@@ -91,12 +91,12 @@ fn stretch(
         .select((peers::peer_id, peers::name, peers::user_name, peers::address, peers::up, holdings::complete))
         .order(holdings::peer_id)
         .limit(limit)
-        .into_boxed::<Sqlite>();
+        .into_boxed::<Db>();
     if let Some(complete) = complete {
         query = query.filter(holdings::complete.eq(complete));
     }
     query = if behind { query.filter(holdings::peer_id.ge(point)) } else { query.filter(holdings::peer_id.lt(point)) };
-    Ok(query.load(connection)?)
+    Ok(query.load(connection).await?)
 }
 
 fn typed((peer_id, name, user, address, up, complete): Row) -> Answer<Holder> {

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use diesel::dsl::{exists, not};
-use diesel::sqlite::SqliteConnection;
-use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, RunQueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl};
 use proto::Timestamp;
 use proto::directory::{PatchFiles, PatchedFiles};
 use proto::ids::{ByteCount, FileId, FileName, PeerId};
 
-use super::plan::{self, Before, Facts, Holding, Plan};
-use super::schema::{files, holdings, names, peers, shares};
-use super::{Answer, events, rows};
+use super::{Connection, RunQueryDsl, events};
+use crate::db::plan::{self, Before, Facts, Holding, Plan};
+use crate::db::schema::{files, holdings, names, peers, shares};
+use crate::db::{Answer, rows, search};
 
 #[derive(Insertable)]
 #[diesel(table_name = files, treat_none_as_default_value = false)]
@@ -49,31 +49,32 @@ struct NameRow<'a> {
 }
 
 /// A result per entry; `None` where no such peer is registered, or nobody speaks for it.
-pub(super) fn patch(
-    connection: &mut SqliteConnection,
+pub(in crate::db) async fn patch(
+    connection: &mut Connection,
     peer: &PeerId,
     request: &PatchFiles,
     now: Timestamp,
 ) -> Answer<Option<PatchedFiles>> {
     let row = peers::table.find(peer.as_bytes().as_slice());
-    let Some(up) = row.select(peers::up).first::<bool>(connection).optional()? else { return Ok(None) };
-    let before = before(connection, peer, &plan::named(request))?;
+    let Some(up) = row.select(peers::up).first::<bool>(connection).await.optional()? else { return Ok(None) };
+    let before = before(connection, peer, &plan::named(request)).await?;
     let plan = plan::plan(*peer, before, request);
-    put(connection, peer, &plan)?;
-    take_away(connection, peer, &plan)?;
-    count(connection, peer, up, &plan)?;
-    tidy(connection, &plan)?;
-    events::append(connection, now, &plan.events)?;
+    put(connection, peer, &plan).await?;
+    take_away(connection, peer, &plan).await?;
+    count(connection, peer, up, &plan).await?;
+    tidy(connection, &plan).await?;
+    events::append(connection, now, &plan.events).await?;
     Ok(Some(plan.answer))
 }
 
-fn before(connection: &mut SqliteConnection, peer: &PeerId, ids: &[FileId]) -> Answer<Before> {
+async fn before(connection: &mut Connection, peer: &PeerId, ids: &[FileId]) -> Answer<Before> {
     let (peer, ids) = (peer.as_bytes().as_slice(), bytes(ids));
     let mut before = Before::default();
     let facts: Vec<(Vec<u8>, i64, bool, Option<String>)> = files::table
         .filter(files::file_id.eq_any(&ids))
         .select((files::file_id, files::size, files::simulated, files::url))
-        .load(connection)?;
+        .load(connection)
+        .await?;
     for (id, size, simulated, url) in facts {
         let size = ByteCount::new(rows::count(size)?);
         before.facts.insert(rows::file_id(&id)?, Facts { size, simulated, url });
@@ -81,14 +82,16 @@ fn before(connection: &mut SqliteConnection, peer: &PeerId, ids: &[FileId]) -> A
     let held: Vec<(Vec<u8>, bool)> = holdings::table
         .filter(holdings::peer_id.eq(peer).and(holdings::file_id.eq_any(&ids)))
         .select((holdings::file_id, holdings::complete))
-        .load(connection)?;
+        .load(connection)
+        .await?;
     for (id, complete) in held {
         before.holdings.insert(rows::file_id(&id)?, Holding { complete, names: BTreeSet::new() });
     }
     let shared: Vec<(Vec<u8>, String)> = shares::table
         .filter(shares::peer_id.eq(peer).and(shares::file_id.eq_any(&ids)))
         .select((shares::file_id, shares::name))
-        .load(connection)?;
+        .load(connection)
+        .await?;
     for (id, name) in shared {
         let name: FileName = rows::parsed(&name)?;
         if let Some(holding) = before.holdings.get_mut(&rows::file_id(&id)?) {
@@ -98,11 +101,11 @@ fn before(connection: &mut SqliteConnection, peer: &PeerId, ids: &[FileId]) -> A
     Ok(before)
 }
 
-fn put(connection: &mut SqliteConnection, peer: &PeerId, plan: &Plan) -> Answer<()> {
+async fn put(connection: &mut Connection, peer: &PeerId, plan: &Plan) -> Answer<()> {
     let peer = peer.as_bytes().as_slice();
     let new: Vec<FileRow<'_>> = plan.files_new.iter().map(|(id, facts)| file_row(id, facts)).collect();
     if !new.is_empty() {
-        diesel::insert_into(files::table).values(new).execute(connection)?;
+        diesel::insert_into(files::table).values(new).execute(connection).await?;
     }
     let put = plan.holdings_put.iter();
     let put: Vec<_> =
@@ -113,33 +116,34 @@ fn put(connection: &mut SqliteConnection, peer: &PeerId, plan: &Plan) -> Answer<
             .on_conflict((holdings::peer_id, holdings::file_id))
             .do_update()
             .set(holdings::complete.eq(diesel::upsert::excluded(holdings::complete)))
-            .execute(connection)?;
+            .execute(connection)
+            .await?;
     }
     let new = plan.shares_new.iter();
     let new: Vec<_> =
         new.map(|(id, name)| ShareRow { peer_id: peer, name: name.as_str(), file_id: id.as_bytes() }).collect();
     if !new.is_empty() {
-        diesel::insert_into(shares::table).values(new).execute(connection)?;
+        diesel::insert_into(shares::table).values(new).execute(connection).await?;
         let names: Vec<NameRow<'_>> = plan.shares_new.iter().map(|(id, name)| name_row(id, name)).collect();
-        diesel::insert_into(names::table).values(names).on_conflict_do_nothing().execute(connection)?;
+        diesel::insert_into(names::table).values(names).on_conflict_do_nothing().execute(connection).await?;
     }
     Ok(())
 }
 
-fn take_away(connection: &mut SqliteConnection, peer: &PeerId, plan: &Plan) -> Answer<()> {
+async fn take_away(connection: &mut Connection, peer: &PeerId, plan: &Plan) -> Answer<()> {
     let peer = peer.as_bytes().as_slice();
     for (id, name) in &plan.shares_gone {
-        diesel::delete(shares::table.find((peer, name.as_str(), id.as_bytes().as_slice()))).execute(connection)?;
+        diesel::delete(shares::table.find((peer, name.as_str(), id.as_bytes().as_slice()))).execute(connection).await?;
     }
     if !plan.holdings_gone.is_empty() {
         let gone = holdings::peer_id.eq(peer).and(holdings::file_id.eq_any(bytes(&plan.holdings_gone)));
-        diesel::delete(holdings::table.filter(gone)).execute(connection)?;
+        diesel::delete(holdings::table.filter(gone)).execute(connection).await?;
     }
     Ok(())
 }
 
 /// The kept counts follow what the plan changed.
-fn count(connection: &mut SqliteConnection, peer: &PeerId, up: bool, plan: &Plan) -> Answer<()> {
+async fn count(connection: &mut Connection, peer: &PeerId, up: bool, plan: &Plan) -> Answer<()> {
     for (changed, by) in [(&plan.completed, 1_i64), (&plan.uncompleted, -1)] {
         if changed.is_empty() {
             continue;
@@ -147,17 +151,19 @@ fn count(connection: &mut SqliteConnection, peer: &PeerId, up: bool, plan: &Plan
         let by_up = if up { by } else { 0 };
         diesel::update(files::table.filter(files::file_id.eq_any(bytes(changed))))
             .set((files::holders.eq(files::holders + by), files::holders_up.eq(files::holders_up + by_up)))
-            .execute(connection)?;
+            .execute(connection)
+            .await?;
         let all = by * rows::signed(changed.len() as u64);
         diesel::update(peers::table.find(peer.as_bytes().as_slice()))
             .set(peers::files.eq(peers::files + all))
-            .execute(connection)?;
+            .execute(connection)
+            .await?;
     }
     Ok(())
 }
 
 /// Names that no share has any more go, and so do files that nobody holds.
-fn tidy(connection: &mut SqliteConnection, plan: &Plan) -> Answer<()> {
+async fn tidy(connection: &mut Connection, plan: &Plan) -> Answer<()> {
     let renamed = plan.shares_gone.iter().map(|(id, _)| id);
     let touched: BTreeSet<FileId> = renamed.chain(&plan.holdings_gone).copied().collect();
     if touched.is_empty() {
@@ -166,10 +172,12 @@ fn tidy(connection: &mut SqliteConnection, plan: &Plan) -> Answer<()> {
     let touched: Vec<FileId> = touched.into_iter().collect();
     let of_name = shares::table.filter(shares::file_id.eq(names::file_id).and(shares::name.eq(names::name)));
     diesel::delete(names::table.filter(names::file_id.eq_any(bytes(&touched)).and(not(exists(of_name)))))
-        .execute(connection)?;
+        .execute(connection)
+        .await?;
     let of_file = holdings::table.filter(holdings::file_id.eq(files::file_id));
     diesel::delete(files::table.filter(files::file_id.eq_any(bytes(&touched)).and(not(exists(of_file)))))
-        .execute(connection)?;
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -185,7 +193,7 @@ fn file_row<'a>(id: &'a FileId, facts: &'a Facts) -> FileRow<'a> {
 }
 
 fn name_row<'a>(id: &'a FileId, name: &'a FileName) -> NameRow<'a> {
-    NameRow { name: name.as_str(), file_id: id.as_bytes(), folded: super::listing::folded(name.as_str()) }
+    NameRow { name: name.as_str(), file_id: id.as_bytes(), folded: search::folded(name.as_str()) }
 }
 
 fn bytes(ids: &[FileId]) -> Vec<&[u8]> {

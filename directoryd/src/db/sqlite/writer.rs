@@ -11,7 +11,8 @@ use diesel::Connection;
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Answer, StoreError, sqlite};
+use super::connection::open;
+use crate::db::{Answer, StoreError};
 
 /// Requests that may wait. At 30 per commit and 1 ms per commit this is 140 ms of work.
 const QUEUE: usize = 4096;
@@ -110,7 +111,7 @@ fn work_off(path: &Path, jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
 fn commit(path: &Path, connection: &mut Option<SqliteConnection>, group: &mut [Box<dyn Job>]) -> Answer<()> {
     let connection = match connection {
         Some(connection) => connection,
-        none => none.insert(sqlite::open(path)?),
+        none => none.insert(open(path)?),
     };
     let mut first = None;
     connection
@@ -130,6 +131,7 @@ mod tests {
     use diesel::{QueryableByName, RunQueryDsl, sql_query};
 
     use super::*;
+    use crate::db::sqlite::migrate;
 
     #[derive(QueryableByName)]
     struct Number {
@@ -140,7 +142,7 @@ mod tests {
     fn writer() -> (tempfile::TempDir, Writer) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("directory.db");
-        sqlite::migrate(&path).unwrap();
+        migrate(&path).unwrap();
         (folder, Writer::spawn(path).unwrap())
     }
 

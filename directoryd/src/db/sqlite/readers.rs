@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Answer, StoreError, sqlite};
+use super::connection::open;
+use crate::db::{Answer, StoreError};
 
 /// Questions that may wait.
 const QUEUE: usize = 4096;
@@ -57,7 +58,7 @@ fn answer_all(path: &Path, questions: &Mutex<mpsc::Receiver<Question>>) {
     while let Some(question) = next() {
         match &mut connection {
             Some(connection) => question(Ok(connection)),
-            none => match sqlite::open(path) {
+            none => match open(path) {
                 Ok(opened) => question(Ok(none.insert(opened))),
                 Err(error) => question(Err(error)),
             },

@@ -1,68 +1,19 @@
 //! Pages of files and peers. Keyset paging: each page begins behind the last row of the one before, at any depth at the same
 //! cost, and rows that come or go meanwhile neither repeat nor hide others.
 
-use std::ops::RangeInclusive;
-
 use diesel::dsl::{exists, sql};
 use diesel::sql_types::{Double, Nullable};
-use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::{
-    BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl,
-    SelectableHelper, TextExpressionMethods,
+    BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
+    TextExpressionMethods,
 };
 use proto::directory::{FileDetail, FileEntry, Peer, PeerState, Stats};
-use proto::ids::{ByteCount, FileId, FileName, PeerId, PeerName, UserName};
+use proto::ids::{ByteCount, FileId, FileName, PeerId};
 
 use super::peers::PeerRow;
-use super::schema::{files, holdings, names, peers, shares, users};
-use super::{Answer, rows};
-
-/// The row behind which a page begins: its name and the bytes of its id.
-#[derive(Debug, Clone)]
-pub(crate) struct After {
-    pub(crate) name: String,
-    pub(crate) id: Vec<u8>,
-}
-
-/// Which files; everything given must hold.
-#[derive(Debug, Default)]
-pub(crate) struct FileFilter {
-    /// Somewhere in the name, in whatever case.
-    pub(crate) search: Option<String>,
-    /// The name, exactly.
-    pub(crate) name: Option<FileName>,
-    /// The id lies between these.
-    pub(crate) ids: Option<RangeInclusive<FileId>>,
-    /// A peer of this user shares it, under this name.
-    pub(crate) user: Option<UserName>,
-}
-
-/// Which peers; everything given must hold.
-#[derive(Debug, Default)]
-pub(crate) struct PeerFilter {
-    pub(crate) name: Option<PeerName>,
-    pub(crate) ids: Option<RangeInclusive<PeerId>>,
-    pub(crate) state: Option<PeerState>,
-    pub(crate) user: Option<UserName>,
-}
-
-/// How names are compared when searching: lower case by Unicode, in the program and not in the database, whose rules differ.
-pub(super) fn folded(name: &str) -> String {
-    name.to_lowercase()
-}
-
-/// `LIKE` for "somewhere in it", with `\` before what `LIKE` would take for a wildcard.
-fn like(search: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in folded(search).chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
+use super::{Connection, Db, RunQueryDsl};
+use crate::db::schema::{files, holdings, names, peers, shares, users};
+use crate::db::{After, Answer, FileFilter, PeerFilter, rows, search};
 
 type FileColumns =
     (names::name, files::file_id, files::size, files::holders, files::holders_up, files::simulated, files::url);
@@ -83,8 +34,8 @@ fn file_typed((name, file_id, size, holders, holders_up, simulated, url): FileRo
 }
 
 /// In order of name and id.
-pub(super) fn files(
-    connection: &mut SqliteConnection,
+pub(in crate::db) async fn files(
+    connection: &mut Connection,
     filter: &FileFilter,
     after: Option<&After>,
     limit: i64,
@@ -94,9 +45,9 @@ pub(super) fn files(
         .select(FILE_COLUMNS)
         .order((names::name, names::file_id))
         .limit(limit)
-        .into_boxed::<Sqlite>();
-    if let Some(search) = &filter.search {
-        query = query.filter(names::folded.like(like(search)).escape('\\'));
+        .into_boxed::<Db>();
+    if let Some(text) = &filter.search {
+        query = query.filter(names::folded.like(search::like(text)).escape('\\'));
     }
     if let Some(name) = &filter.name {
         query = query.filter(names::name.eq(name.as_str()));
@@ -115,12 +66,12 @@ pub(super) fn files(
     if let Some(After { name, id }) = after {
         query = query.filter(names::name.ge(name).and(names::name.gt(name).or(names::file_id.gt(id))));
     }
-    query.load::<FileRow>(connection)?.into_iter().map(file_typed).collect()
+    query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
 }
 
 /// What one peer shares, in order of name and id; what it is still fetching only where `partial`.
-pub(super) fn files_of(
-    connection: &mut SqliteConnection,
+pub(in crate::db) async fn files_of(
+    connection: &mut Connection,
     peer: &PeerId,
     partial: bool,
     after: Option<&After>,
@@ -138,38 +89,35 @@ pub(super) fn files_of(
         .select(columns)
         .order((shares::name, shares::file_id))
         .limit(limit)
-        .into_boxed::<Sqlite>();
+        .into_boxed::<Db>();
     if !partial {
         query = query.filter(exists(held));
     }
     if let Some(After { name, id }) = after {
         query = query.filter(shares::name.ge(name).and(shares::name.gt(name).or(shares::file_id.gt(id))));
     }
-    query.load::<FileRow>(connection)?.into_iter().map(file_typed).collect()
+    query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
 }
 
 /// One file with at most `most` of its names.
-pub(super) fn file(connection: &mut SqliteConnection, id: &FileId, most: i64) -> Answer<Option<FileDetail>> {
+pub(in crate::db) async fn file(connection: &mut Connection, id: &FileId, most: i64) -> Answer<Option<FileDetail>> {
     let of_file = names::table.filter(names::file_id.eq(id.as_bytes().as_slice())).order(names::name);
-    let first = of_file.inner_join(files::table).select(FILE_COLUMNS).first::<FileRow>(connection).optional()?;
+    let first = of_file.inner_join(files::table).select(FILE_COLUMNS).first::<FileRow>(connection).await.optional()?;
     let Some(first) = first else { return Ok(None) };
-    let all: Vec<String> = of_file.select(names::name).limit(most).load(connection)?;
+    let all: Vec<String> = of_file.select(names::name).limit(most).load(connection).await?;
     let names = all.iter().map(|name| rows::parsed(name)).collect::<Answer<Vec<FileName>>>()?;
     Ok(Some(FileDetail { entry: file_typed(first)?, names }))
 }
 
 /// In order of name and id.
-pub(super) fn peers(
-    connection: &mut SqliteConnection,
+pub(in crate::db) async fn peers(
+    connection: &mut Connection,
     filter: &PeerFilter,
     after: Option<&After>,
     limit: i64,
 ) -> Answer<Vec<Peer>> {
-    let mut query = peers::table
-        .select(PeerRow::as_select())
-        .order((peers::name, peers::peer_id))
-        .limit(limit)
-        .into_boxed::<Sqlite>();
+    let mut query =
+        peers::table.select(PeerRow::as_select()).order((peers::name, peers::peer_id)).limit(limit).into_boxed::<Db>();
     if let Some(name) = &filter.name {
         query = query.filter(peers::name.eq(name.as_str()));
     }
@@ -186,13 +134,13 @@ pub(super) fn peers(
     if let Some(After { name, id }) = after {
         query = query.filter(peers::name.ge(name).and(peers::name.gt(name).or(peers::peer_id.gt(id))));
     }
-    query.load::<PeerRow>(connection)?.into_iter().map(PeerRow::typed).collect()
+    query.load::<PeerRow>(connection).await?.into_iter().map(PeerRow::typed).collect()
 }
 
-pub(super) fn stats(connection: &mut SqliteConnection) -> Answer<Stats> {
+pub(in crate::db) async fn stats(connection: &mut Connection) -> Answer<Stats> {
     // Summed as floating point: sizes are what peers say, and integers would overflow.
     let sizes = sql::<Nullable<Double>>("SUM(CAST(size AS DOUBLE PRECISION))");
-    let bytes: Option<f64> = files::table.select(sizes).first(connection)?;
+    let bytes: Option<f64> = files::table.select(sizes).first(connection).await?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -200,20 +148,10 @@ pub(super) fn stats(connection: &mut SqliteConnection) -> Answer<Stats> {
     )]
     let bytes = bytes.unwrap_or_default() as u64;
     Ok(Stats {
-        users: rows::count(users::table.count().get_result(connection)?)?,
-        peers: rows::count(peers::table.count().get_result(connection)?)?,
-        peers_up: rows::count(peers::table.filter(peers::up.eq(true)).count().get_result(connection)?)?,
-        files: rows::count(files::table.count().get_result(connection)?)?,
+        users: rows::count(users::table.count().get_result(connection).await?)?,
+        peers: rows::count(peers::table.count().get_result(connection).await?)?,
+        peers_up: rows::count(peers::table.filter(peers::up.eq(true)).count().get_result(connection).await?)?,
+        files: rows::count(files::table.count().get_result(connection).await?)?,
         bytes,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_are_plain_characters() {
-        assert_eq!(like("50%_\\É"), "%50\\%\\_\\\\é%");
-    }
 }

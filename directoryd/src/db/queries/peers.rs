@@ -1,47 +1,14 @@
 //! Peers, and whether they are up. Going up and going down change the kept counts of all files that the peer holds.
 
-use diesel::sqlite::SqliteConnection;
-use diesel::{
-    ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
-};
+use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper};
 use proto::Timestamp;
 use proto::directory::{Peer, PeerState};
-use proto::ids::{InstanceId, PeerAddress, PeerId, PeerName, PublicKey, UserName};
+use proto::ids::PeerId;
 
-use super::schema::{files, holdings, peers};
-use super::{Answer, events, rows};
+use super::{Connection, RunQueryDsl, events};
+use crate::db::schema::{files, holdings, peers};
+use crate::db::{Answer, KnownPeer, Registered, Registration, rows};
 use crate::events::Event;
-
-/// A peer whose proof was checked.
-#[derive(Debug)]
-pub(crate) struct Registration {
-    pub(crate) peer_id: PeerId,
-    pub(crate) user: UserName,
-    pub(crate) key: PublicKey,
-    pub(crate) name: PeerName,
-    pub(crate) address: PeerAddress,
-    pub(crate) instance: InstanceId,
-    pub(crate) version: String,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Registered {
-    New,
-    Known,
-    /// The id belongs to another user.
-    Taken,
-}
-
-/// Who may speak for a peer.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownPeer {
-    pub(crate) peer_id: PeerId,
-    pub(crate) user: UserName,
-    /// `None` after a logout.
-    pub(crate) instance: Option<InstanceId>,
-    pub(crate) last_seen: Timestamp,
-}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = peers)]
@@ -94,11 +61,15 @@ struct NewPeerRow<'a> {
 }
 
 /// Records the peer, makes this instance the one that speaks for it, and brings it up.
-pub(super) fn register(connection: &mut SqliteConnection, peer: &Registration, now: Timestamp) -> Answer<Registered> {
-    match known(connection, &peer.peer_id)? {
+pub(in crate::db) async fn register(
+    connection: &mut Connection,
+    peer: &Registration,
+    now: Timestamp,
+) -> Answer<Registered> {
+    match known(connection, &peer.peer_id).await? {
         None => {
-            insert(connection, peer, now)?;
-            set_up(connection, &peer.peer_id, now)?;
+            insert(connection, peer, now).await?;
+            set_up(connection, &peer.peer_id, now).await?;
             Ok(Registered::New)
         }
         Some(known) if known.user != peer.user => Ok(Registered::Taken),
@@ -110,14 +81,17 @@ pub(super) fn register(connection: &mut SqliteConnection, peer: &Registration, n
                 peers::version.eq(&peer.version),
                 peers::last_seen.eq(now.as_millisecond()),
             );
-            diesel::update(peers::table.find(peer.peer_id.as_bytes().as_slice())).set(values).execute(connection)?;
-            set_up(connection, &peer.peer_id, now)?;
+            diesel::update(peers::table.find(peer.peer_id.as_bytes().as_slice()))
+                .set(values)
+                .execute(connection)
+                .await?;
+            set_up(connection, &peer.peer_id, now).await?;
             Ok(Registered::Known)
         }
     }
 }
 
-fn insert(connection: &mut SqliteConnection, peer: &Registration, now: Timestamp) -> Answer<()> {
+async fn insert(connection: &mut Connection, peer: &Registration, now: Timestamp) -> Answer<()> {
     let row = NewPeerRow {
         peer_id: peer.peer_id.as_bytes(),
         user_name: peer.user.as_str(),
@@ -131,28 +105,29 @@ fn insert(connection: &mut SqliteConnection, peer: &Registration, now: Timestamp
         last_seen: now.as_millisecond(),
         created_at: now.as_millisecond(),
     };
-    diesel::insert_into(peers::table).values(row).execute(connection)?;
+    diesel::insert_into(peers::table).values(row).execute(connection).await?;
     Ok(())
 }
 
 /// Whether it was down until now.
-pub(super) fn set_up(connection: &mut SqliteConnection, peer: &PeerId, now: Timestamp) -> Answer<bool> {
+pub(in crate::db) async fn set_up(connection: &mut Connection, peer: &PeerId, now: Timestamp) -> Answer<bool> {
     let id = peer.as_bytes().as_slice();
     let down = peers::table.find(id).filter(peers::up.eq(false));
-    if diesel::update(down).set(peers::up.eq(true)).execute(connection)? == 0 {
+    if diesel::update(down).set(peers::up.eq(true)).execute(connection).await? == 0 {
         return Ok(false);
     }
     let held = holdings::table.filter(holdings::peer_id.eq(id)).filter(holdings::complete.eq(true));
     diesel::update(files::table.filter(files::file_id.eq_any(held.select(holdings::file_id))))
         .set(files::holders_up.eq(files::holders_up + 1))
-        .execute(connection)?;
-    events::append(connection, now, &[Event::PeerUp(*peer)])?;
+        .execute(connection)
+        .await?;
+    events::append(connection, now, &[Event::PeerUp(*peer)]).await?;
     Ok(true)
 }
 
 /// Whether it was up until now.
-pub(super) fn set_down(
-    connection: &mut SqliteConnection,
+pub(in crate::db) async fn set_down(
+    connection: &mut Connection,
     peer: &PeerId,
     last_seen: Timestamp,
     now: Timestamp,
@@ -160,31 +135,32 @@ pub(super) fn set_down(
     let id = peer.as_bytes().as_slice();
     let up = peers::table.find(id).filter(peers::up.eq(true));
     let values = (peers::up.eq(false), peers::last_seen.eq(last_seen.as_millisecond()));
-    if diesel::update(up).set(values).execute(connection)? == 0 {
+    if diesel::update(up).set(values).execute(connection).await? == 0 {
         return Ok(false);
     }
     let held = holdings::table.filter(holdings::peer_id.eq(id)).filter(holdings::complete.eq(true));
     diesel::update(files::table.filter(files::file_id.eq_any(held.select(holdings::file_id))))
         .set(files::holders_up.eq(files::holders_up - 1))
-        .execute(connection)?;
-    events::append(connection, now, &[Event::PeerDown(*peer)])?;
+        .execute(connection)
+        .await?;
+    events::append(connection, now, &[Event::PeerDown(*peer)]).await?;
     Ok(true)
 }
 
 /// Down, and nobody speaks for it until it registers again.
-pub(super) fn log_out(connection: &mut SqliteConnection, peer: &PeerId, now: Timestamp) -> Answer<()> {
-    set_down(connection, peer, now, now)?;
+pub(in crate::db) async fn log_out(connection: &mut Connection, peer: &PeerId, now: Timestamp) -> Answer<()> {
+    set_down(connection, peer, now, now).await?;
     let row = peers::table.find(peer.as_bytes().as_slice());
-    diesel::update(row).set(peers::instance.eq(None::<Vec<u8>>)).execute(connection)?;
+    diesel::update(row).set(peers::instance.eq(None::<Vec<u8>>)).execute(connection).await?;
     Ok(())
 }
 
 /// Notes when peers were last heard of; gives back those that are no longer there.
-pub(super) fn touch(connection: &mut SqliteConnection, seen: &[(PeerId, Timestamp)]) -> Answer<Vec<PeerId>> {
+pub(in crate::db) async fn touch(connection: &mut Connection, seen: &[(PeerId, Timestamp)]) -> Answer<Vec<PeerId>> {
     let mut gone = Vec::new();
     for (peer, at) in seen {
         let row = peers::table.find(peer.as_bytes().as_slice());
-        if diesel::update(row).set(peers::last_seen.eq(at.as_millisecond())).execute(connection)? == 0 {
+        if diesel::update(row).set(peers::last_seen.eq(at.as_millisecond())).execute(connection).await? == 0 {
             gone.push(*peer);
         }
     }
@@ -202,26 +178,32 @@ fn known_typed((peer_id, user, instance, last_seen): KnownRow) -> Answer<KnownPe
     })
 }
 
-pub(super) fn known(connection: &mut SqliteConnection, peer: &PeerId) -> Answer<Option<KnownPeer>> {
+pub(in crate::db) async fn known(connection: &mut Connection, peer: &PeerId) -> Answer<Option<KnownPeer>> {
     let row = peers::table
         .find(peer.as_bytes().as_slice())
         .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen))
         .first::<KnownRow>(connection)
+        .await
         .optional()?;
     row.map(known_typed).transpose()
 }
 
 /// All that are up, as the database has it.
-pub(super) fn all_up(connection: &mut SqliteConnection) -> Answer<Vec<KnownPeer>> {
+pub(in crate::db) async fn all_up(connection: &mut Connection) -> Answer<Vec<KnownPeer>> {
     let rows = peers::table
         .filter(peers::up.eq(true))
         .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen))
-        .load::<KnownRow>(connection)?;
+        .load::<KnownRow>(connection)
+        .await?;
     rows.into_iter().map(known_typed).collect()
 }
 
-pub(super) fn get(connection: &mut SqliteConnection, peer: &PeerId) -> Answer<Option<Peer>> {
-    let row =
-        peers::table.find(peer.as_bytes().as_slice()).select(PeerRow::as_select()).first(connection).optional()?;
+pub(in crate::db) async fn get(connection: &mut Connection, peer: &PeerId) -> Answer<Option<Peer>> {
+    let row = peers::table
+        .find(peer.as_bytes().as_slice())
+        .select(PeerRow::as_select())
+        .first(connection)
+        .await
+        .optional()?;
     row.map(PeerRow::typed).transpose()
 }

@@ -10,6 +10,7 @@ mod completions;
 mod connect;
 mod doctor;
 mod download;
+mod explain;
 mod help;
 mod list_files;
 mod list_peers;
@@ -18,6 +19,8 @@ mod logout;
 mod man;
 mod paging;
 mod paths;
+mod pause;
+mod resume;
 mod show_file;
 mod show_peer;
 mod simulate;
@@ -52,7 +55,10 @@ pub(crate) enum Command {
     Download(download::Download),
     Transfers(transfers::ListTransfers),
     Simulate(Box<simulate::Simulate>),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
     Cancel(cancel::Cancel),
+    Explain(explain::Explain),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
     Connect(connect::Connect),
@@ -82,7 +88,10 @@ impl Command {
             Self::Download(command) => command.run(cx).await,
             Self::Transfers(command) => command.run(cx).await,
             Self::Simulate(command) => command.run(cx).await,
+            Self::Pause(command) => command.run(cx).await,
+            Self::Resume(command) => command.run(cx).await,
             Self::Cancel(command) => command.run(cx).await,
+            Self::Explain(command) => command.run(cx).await,
             Self::Verify(command) => command.run(cx).await,
             Self::Doctor(command) => command.run(cx).await,
             Self::Connect(command) => command.run(cx).await,

@@ -4,6 +4,7 @@
 //! result, complete and checked, and the only thing the rest of the daemon sees.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use serde::Deserialize;
 
 /// Port of the first peer, as in the original.
 const USUAL_PORT: u16 = 5001;
+/// Pieces on their way at once: 64 MiB of the usual ones, more than fills any link.
+const UPLOAD_SLOTS: usize = 64;
 const USUAL_DIRECTORY: &str = "http://127.0.0.1:4001";
 
 /// What may be said by flag, by environment or in the file, under one name.
@@ -60,6 +63,15 @@ pub struct Settings {
     /// Most bytes fetched from other peers, all together [default: no limit]
     #[arg(long, env = "PEERD_MAX_DOWNLOAD", value_name = "RATE")]
     pub max_download: Option<RateText>,
+    /// Most bytes sent to one other peer [default: no limit]
+    #[arg(long, env = "PEERD_MAX_UPLOAD_PER_PEER", value_name = "RATE")]
+    pub max_upload_per_peer: Option<RateText>,
+    /// Most bytes fetched from one other peer [default: no limit]
+    #[arg(long, env = "PEERD_MAX_DOWNLOAD_PER_PEER", value_name = "RATE")]
+    pub max_download_per_peer: Option<RateText>,
+    /// Most pieces on their way to other peers at once [default: 64]
+    #[arg(long, env = "PEERD_UPLOAD_SLOTS", value_name = "N")]
+    pub upload_slots: Option<NonZeroU16>,
     /// In which order the pieces of a file are fetched: rarest, or in-order for who reads along [default: rarest]
     #[arg(long, env = "PEERD_PIECE_ORDER", value_name = "ORDER")]
     pub piece_order: Option<PieceOrder>,
@@ -138,6 +150,12 @@ pub struct Config {
     pub max_upload: Option<Rate>,
     /// Rate that all downloads together are held to.
     pub max_download: Option<Rate>,
+    /// Rate that what goes to one peer is held to.
+    pub max_upload_per_peer: Option<Rate>,
+    /// Rate that what comes from one peer is held to.
+    pub max_download_per_peer: Option<Rate>,
+    /// Pieces that may be on their way to others at once.
+    pub upload_slots: usize,
     /// In which order the pieces of a file are fetched.
     pub piece_order: PieceOrder,
     /// Certificates that an https directory is held to; the system's where nothing is named.
@@ -204,6 +222,9 @@ impl Config {
             login,
             max_upload: settings.max_upload.map(|rate| rate.0),
             max_download: settings.max_download.map(|rate| rate.0),
+            max_upload_per_peer: settings.max_upload_per_peer.map(|rate| rate.0),
+            max_download_per_peer: settings.max_download_per_peer.map(|rate| rate.0),
+            upload_slots: settings.upload_slots.map_or(UPLOAD_SLOTS, |slots| slots.get().into()),
             piece_order: settings.piece_order.unwrap_or_default(),
             directory_ca: settings.directory_ca,
             ticket_grace: Duration::from_secs(settings.ticket_grace.unwrap_or(0)),
@@ -248,6 +269,9 @@ impl Settings {
             insecure_http: self.insecure_http.or(under.insecure_http),
             max_upload: self.max_upload.or(under.max_upload),
             max_download: self.max_download.or(under.max_download),
+            max_upload_per_peer: self.max_upload_per_peer.or(under.max_upload_per_peer),
+            max_download_per_peer: self.max_download_per_peer.or(under.max_download_per_peer),
+            upload_slots: self.upload_slots.or(under.upload_slots),
             piece_order: self.piece_order.or(under.piece_order),
             directory_ca: self.directory_ca.or(under.directory_ca),
             ticket_grace: self.ticket_grace.or(under.ticket_grace),

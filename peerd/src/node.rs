@@ -32,12 +32,13 @@ use crate::directory::client::BadClient;
 use crate::directory::{self, Client, Directory, View};
 use crate::heartbeat::{self, Heartbeat};
 use crate::mailbox::{Mailbox, PROMPT};
-use crate::server::{self, Guard, Listing, Offers, Pretence, Server, Service};
+use crate::server::{self, Guard, Listing, Offers, Pretence, Server, Service, Uplink};
 use crate::shares::{self, Catalog, Shares};
 use crate::simulation::{self, Simulation};
 use crate::store::layout::{StateDir, Unusable};
 use crate::store::manifests::Manifests;
-use crate::throttle::Throttle;
+use crate::throttle::{PerPeer, Throttle};
+use crate::transfers::link::Downlink;
 use crate::transfers::locate::Locator;
 use crate::transfers::{self, Transfers, download};
 
@@ -131,8 +132,8 @@ struct House {
     catalog: watch::Sender<Arc<Catalog>>,
     view: watch::Sender<View>,
     offers: Offers,
-    uplink: Throttle,
-    downlink: Throttle,
+    uplink: Uplink,
+    downlink: Downlink,
     running: watch::Sender<u64>,
     parts: watch::Sender<Vec<ActorStatus>>,
     desk: Desk,
@@ -236,8 +237,11 @@ impl House {
         Ok(Self {
             instance: InstanceId::from_bytes(rand::random()),
             offers: Offers::new(catalog.subscribe(), Arc::clone(&manifests)),
-            uplink: Throttle::new(config.max_upload),
-            downlink: Throttle::new(config.max_download),
+            uplink: Uplink::new(config.max_upload, config.max_upload_per_peer, config.upload_slots),
+            downlink: Downlink {
+                all: Throttle::new(config.max_download),
+                each: PerPeer::new(config.max_download_per_peer),
+            },
             manifests,
             listener: Arc::new(listener),
             config,

@@ -22,12 +22,14 @@ pub mod listing;
 pub mod offers;
 pub mod pretence;
 mod service;
+pub mod uplink;
 
 pub use guard::Guard;
 pub use listing::Listing;
 pub use offers::Offers;
 pub use pretence::Pretence;
 pub use service::Service;
+pub use uplink::Uplink;
 
 /// Longest wait for open streams when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! - [`download`]: one of them: an actor around the sans-IO core of the `swarm` crate;
 //! - [`locate`]: finds holders and a manifest that folds up to the id;
 //! - [`bearer`]: shows this peer's ticket with every request;
+//! - [`limit`]: what limits it now;
 //! - [`link`]: the conversation with one peer: fetches pieces, hashes them, writes them;
 //! - [`simulation`]: one that is only pretended;
 //! - [`progress`]: how far one is, for everybody who wants to see.
@@ -12,6 +13,7 @@
 
 pub mod bearer;
 pub mod download;
+pub mod limit;
 pub mod link;
 pub mod locate;
 pub mod manager;

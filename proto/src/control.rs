@@ -11,17 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::directory::{FileDetail, FileEntry, Holder, Page, Peer, Role};
-use crate::ids::{ByteCount, FileId, FileName, PeerAddress, PeerId, PeerName, TransferId, UserName};
+use crate::ids::{ByteCount, FileId, FileName, PeerAddress, PeerId, PeerName, Rate, TransferId, UserName};
 use crate::secret::Secret;
 use crate::simulated::Simulated;
 use crate::simulation::{Answer, Constants, Scenario};
 
 mod checkup;
+mod explain;
 mod failure;
 mod frame;
 mod news;
 
 pub use checkup::{Check, Examination, Examine, GetVersions, Verdict, Verified, Verify, Versions};
+pub use explain::{Explain, Explanation, Limit, PieceCount, SourceFigures, SourceState};
 pub use failure::{Failure, FailureCode};
 pub use frame::{Incoming, LONGEST_LINE, Notification, RequestFrame, Response};
 pub use news::{News, Subscribe, WATCHED_PEERS};
@@ -85,6 +87,12 @@ methods! {
     "wait" Wait => Transfer;
     /// Every transfer since the daemon started, and the unfinished ones from before.
     "transfers" ListTransfers => Transfers;
+    /// Stops fetching until it is resumed, over restarts of the daemon too. What is there is kept, and served.
+    "pause" Pause => Transfer;
+    /// Goes on with what was paused.
+    "resume" Resume => Transfer;
+    /// Who gives how much, and what limits a transfer now.
+    "explain" Explain => Explanation;
     /// Gives a download up and removes what it has.
     "cancel" Cancel => Transfer;
     /// Hashes a shared file again. Notifications carry [`Progress::Hashing`].
@@ -227,6 +235,9 @@ pub struct Download {
     /// Only pretend: no content moves, and this peer then holds a simulated file. So it is with every simulated file.
     #[serde(default)]
     pub simulate: bool,
+    /// Rate that it is held to. One that is under way already keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 /// Parameters of `simulate`.
@@ -254,6 +265,22 @@ pub struct Wait {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListTransfers {}
+
+/// Parameters of `pause`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Which.
+    pub transfer_id: TransferId,
+}
+
+/// Parameters of `resume`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// Which.
+    pub transfer_id: TransferId,
+}
 
 /// Parameters of `cancel`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -473,7 +500,7 @@ pub enum TransferState {
     Running,
     /// Nobody to fetch from; goes on when somebody is.
     Stalled,
-    /// Waits for room or permission, as `reason` says.
+    /// Waits for room on the disk or for the user, as `reason` says.
     Paused,
     /// The file is at its place.
     Done,

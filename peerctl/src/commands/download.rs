@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use futures_util::{StreamExt, stream};
 use proto::control::{self, Failure, FailureCode, Progress, Started, Transfer};
+use proto::ids::Rate;
 
 use super::paths;
 use crate::error::{Outcome, Trouble, usage};
@@ -28,6 +29,7 @@ const FOLLOWED: usize = 16;
   peerctl download data.tar --from 1 --from 2    only from these peers
   peerctl download data.tar --detach             the daemon goes on alone
   peerctl download data.tar --wait               follow one that runs
+  peerctl download data.tar --rate 10MiB         no faster than that
   peerctl download data.tar --simulate           pretend: no content moves\n")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Download {
@@ -49,6 +51,9 @@ pub(crate) struct Download {
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
+    /// No faster than this: 100Mbit, or 10MiB per second
+    #[arg(long, value_name = "RATE", conflicts_with = "simulate")]
+    rate: Option<Rate>,
     /// Only pretend, as with every simulated file: no content moves, and this peer then shares a simulated file
     #[arg(long, conflicts_with_all = ["output", "force"])]
     simulate: bool,
@@ -100,6 +105,7 @@ impl Download {
             via: cx.session.via(),
             force: self.force,
             simulate: self.simulate,
+            rate: self.rate,
         };
         cx.ask(question).await
     }

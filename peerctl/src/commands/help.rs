@@ -72,7 +72,12 @@ renamed or dropped without a new version. A key that has nothing to say is null 
   … --detach      transfer_id, file_id, name, size, path, joined, simulated                       a line per file
   transfers       items [{transfer_id, file_id, name, size, path, state, reason, failure, bytes, rate, seconds, verified,
                   simulated, sources [{peer, peer_id, bytes, banned}]}], next
-  cancel          an item of transfers
+  pause, resume, cancel  an item of transfers
+  explain         transfer_id, file_id, name, size, state, bytes, rate, limit, because, max_rate, pieces {stored, total},
+                  in_flight, duplicates, sources [{peer, peer_id, state, bytes, rate, delay_s, pieces, in_flight, failures,
+                  trouble}]
+                  limit: over, paused, room, no-holders, preparing, finishing, transfer-rate, download-rate, peer-rate,
+                  disk, turn, holders-uplink, downlink or pretence
   simulate        peers, size, seed, first_s, median_s, p99_s, last_s, bound_s, ratio, seed_copies, duplicates, limited_by,
                   elapsed_s, complete, finished, left, scenario {…}                               a line per scenario
   simulate calibrate  source, header_permille, request_bytes, service, verify_per_mib, handshake_trips, connect

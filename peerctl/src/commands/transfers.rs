@@ -170,7 +170,7 @@ impl Row for TransferRow {
     }
 }
 
-fn state_paint(state: TransferState) -> Paint {
+pub(super) fn state_paint(state: TransferState) -> Paint {
     match state {
         TransferState::Preparing | TransferState::Running => Paint::Plain,
         TransferState::Done => Paint::Green,

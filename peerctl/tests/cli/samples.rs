@@ -2,8 +2,8 @@
 
 use proto::Timestamp;
 use proto::control::{
-    ActorStatus, Check, DirectoryState, DirectoryStatus, FileShown, Identity, News, Progress, Request, Source, Started,
-    Status, Transfer, TransferState, Uploaded,
+    ActorStatus, Check, DirectoryState, DirectoryStatus, Explanation, FileShown, Identity, Limit, News, PieceCount,
+    Progress, Request, Source, SourceFigures, SourceState, Started, Status, Transfer, TransferState, Uploaded,
 };
 use proto::directory::{FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
 use proto::ids::{ByteCount, FileId, PeerId, PublicKey, TransferId};
@@ -195,7 +195,41 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
         Request::ListTransfers(_) => done(&proto::control::Transfers {
             items: vec![transfer(7, "a", TransferState::Running), transfer(8, "b", TransferState::Done)],
         }),
+        Request::Pause(pause) => {
+            let reason = Some(format!("by the user; `peerctl resume {}` goes on", pause.transfer_id));
+            done(&Transfer { reason, ..transfer(pause.transfer_id.0, "a", TransferState::Paused) })
+        }
+        Request::Resume(resume) => done(&transfer(resume.transfer_id.0, "a", TransferState::Preparing)),
+        Request::Explain(explain) => done(&explanation(explain.transfer_id.0)),
         Request::Cancel(cancel) => done(&transfer(cancel.transfer_id.0, "a", TransferState::Cancelled)),
+    }
+}
+
+pub(crate) fn explanation(number: u64) -> Explanation {
+    let source = |name: &str, state, trouble: Option<&str>| SourceFigures {
+        peer: name.parse().unwrap(),
+        peer_id: PeerId::of(&key()),
+        state,
+        bytes: ByteCount::new(500),
+        rate: 1500,
+        delay_s: 0.125,
+        pieces: 1,
+        in_flight: ByteCount::new(100),
+        failures: 2,
+        trouble: trouble.map(str::to_owned),
+    };
+    Explanation {
+        transfer: transfer(number, "a", TransferState::Running),
+        limit: Limit::HoldersUplink,
+        because: "the uplink of its only holder at the moment, peer-1, or the way there".into(),
+        max_rate: Some("10MiB".parse().unwrap()),
+        pieces: PieceCount { stored: 1, total: 2 },
+        in_flight: ByteCount::new(100),
+        duplicates: ByteCount::new(20),
+        sources: vec![
+            source("peer-1", SourceState::Active, None),
+            source("peer-2", SourceState::Away, Some("connection refused")),
+        ],
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod callers;
 mod checkups;
+mod control;
 mod directory_outage;
 mod fencing;
 mod handshake;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use proto::Timestamp;
 use proto::control::{
-    ActorStatus, Cancel, Crash, DirectoryState, Done, Download, Failure, FailureCode, Identity, Login, Progress,
-    Request, Response, Started, Status, Transfer, Transfers, Unshare, Unshared, Upload, Uploaded, Wait,
+    ActorStatus, Cancel, Crash, DirectoryState, Done, Download, Explain, Explanation, Failure, FailureCode, Identity,
+    Login, Progress, Request, Response, Started, Status, Transfer, Transfers, Unshare, Unshared, Upload, Uploaded,
+    Wait,
 };
 use proto::directory::{FileEntry, LoginRequest};
 use proto::ids::{ByteCount, FileId, PeerAddress, PeerId, PeerName, TransferId};
@@ -103,6 +104,9 @@ pub async fn carry_out(desk: &Desk, caller: Caller, id: u64, request: Request, w
         Request::Download(download) => wrap(id, desk.download(caller, download).await),
         Request::Wait(wait) => wrap(id, desk.wait(&wait, &watcher).await),
         Request::ListTransfers(_) => wrap(id, desk.transfers().await),
+        Request::Pause(pause) => wrap(id, desk.set_paused(pause.transfer_id, true).await),
+        Request::Resume(resume) => wrap(id, desk.set_paused(resume.transfer_id, false).await),
+        Request::Explain(explain) => wrap(id, desk.explain(&explain).await),
         Request::Cancel(cancel) => wrap(id, desk.cancel(&cancel, &watcher).await),
         Request::Simulate(asked) => wrap(id, simulate::simulate(desk, asked, watcher).await),
         Request::Calibrate(_) => wrap(id, simulate::calibrate(desk).await),
@@ -279,6 +283,8 @@ impl Desk {
             force: download.force,
             from,
             simulated: None,
+            rate: download.rate,
+            paused: false,
         };
         let begun = self.begin(wish).await?;
         let (file_id, name, size) = (entry.file_id, entry.name, entry.size);
@@ -348,7 +354,7 @@ impl Desk {
         let id = wait.transfer_id;
         loop {
             let asked = self.mail.transfers.ask(|reply| transfers::Msg::Follow { id, reply }, PROMPT).await;
-            let view = asked.map_err(failures::away)?.ok_or_else(|| unknown_transfer(id))?;
+            let view = asked.map_err(failures::away)?.ok_or_else(|| failures::unknown_transfer(id))?;
             if let Some(last) = follow(view, watcher).await {
                 return Ok(last);
             }
@@ -357,10 +363,21 @@ impl Desk {
         }
     }
 
+    async fn set_paused(&self, id: TransferId, paused: bool) -> Result<Transfer, Failure> {
+        let asked = self.mail.transfers.ask(|reply| transfers::Msg::SetPaused { id, paused, reply }, PROMPT).await;
+        asked.map_err(failures::away)?.map_err(|error| failures::not_set(id, &error))
+    }
+
+    async fn explain(&self, explain: &Explain) -> Result<Explanation, Failure> {
+        let id = explain.transfer_id;
+        let asked = self.mail.transfers.ask(|reply| transfers::Msg::Explain { id, reply }, PROMPT).await;
+        asked.map_err(failures::away)?.ok_or_else(|| failures::unknown_transfer(id))
+    }
+
     async fn cancel(&self, cancel: &Cancel, watcher: &Watcher) -> Result<Transfer, Failure> {
         let id = cancel.transfer_id;
         let asked = self.mail.transfers.ask(|reply| transfers::Msg::Cancel { id, reply }, PROMPT).await;
-        let view = asked.map_err(failures::away)?.ok_or_else(|| unknown_transfer(id))?;
+        let view = asked.map_err(failures::away)?.ok_or_else(|| failures::unknown_transfer(id))?;
         let ended = tokio::time::timeout(PROMPT, follow(view, watcher)).await;
         ended.ok().flatten().ok_or_else(|| failures::away(crate::mailbox::Away))
     }
@@ -428,10 +445,6 @@ pub(super) fn tell_hashing(watcher: Watcher) -> (watch::Sender<(ByteCount, ByteC
         }
     });
     (progress, AbortOnDropHandle::new(telling))
-}
-
-fn unknown_transfer(id: TransferId) -> Failure {
-    Failure::new(FailureCode::NotFound, format!("there is no transfer {id}")).hint("`peerctl transfers` shows them all")
 }
 
 /// Tells every change until the end; nothing if the channel closes before.

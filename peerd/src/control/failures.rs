@@ -3,6 +3,7 @@
 
 use proto::control::{Failure, FailureCode};
 use proto::directory::ProblemCode;
+use proto::ids::TransferId;
 
 use crate::directory::ClientError;
 use crate::directory::resolve::Unresolved;
@@ -11,6 +12,7 @@ use crate::shares::actor::NotShared;
 use crate::shares::scan::Unshareable;
 use crate::store::part::BadDestination;
 use crate::transfers::download::outcome::destination_code;
+use crate::transfers::manager::NotSet;
 
 /// Nobody is logged in.
 pub(super) fn not_logged_in() -> Failure {
@@ -101,5 +103,23 @@ pub(super) fn destination(error: &BadDestination) -> Failure {
         BadDestination::Busy(_) => failure.hint("`peerctl transfers` shows what is under way"),
         BadDestination::NoRoom { .. } => failure.hint("make room, or choose another place with -o"),
         BadDestination::Io { .. } => failure,
+    }
+}
+
+/// There is no transfer of that number.
+pub(super) fn unknown_transfer(id: TransferId) -> Failure {
+    Failure::new(FailureCode::NotFound, format!("there is no transfer {id}")).hint("`peerctl transfers` shows them all")
+}
+
+/// A transfer is neither paused nor resumed.
+pub(super) fn not_set(id: TransferId, error: &NotSet) -> Failure {
+    match error {
+        NotSet::Unknown => unknown_transfer(id),
+        NotSet::Over(transfer) => {
+            Failure::new(FailureCode::Conflict, format!("transfer {id} has ended: it is {}", transfer.state))
+                .hint("`peerctl download` fetches the file again")
+        }
+        NotSet::State(_) => Failure::new(FailureCode::Io, error.to_string()),
+        NotSet::Between => Failure::new(FailureCode::Busy, format!("transfer {id}: {error}")),
     }
 }

@@ -50,17 +50,28 @@ pub(super) async fn download(
     entry: FileEntry,
     from: Vec<PeerId>,
 ) -> Result<Started, Failure> {
-    if asked.output.is_some() || asked.force {
-        let failure = Failure::new(FailureCode::Usage, "a simulated transfer writes no file");
-        return Err(failure.hint("leave `-o` and `--force` out"));
+    if asked.output.is_some() || asked.force || asked.rate.is_some() {
+        let failure =
+            Failure::new(FailureCode::Usage, "a simulated transfer writes no file, at the pace of its holder");
+        return Err(failure.hint("leave `-o`, `--force` and `--rate` out"));
     }
     let simulated = becomes(&entry).ok_or_else(|| {
         Failure::new(FailureCode::Internal, "what the directory says of this simulated file does not make its id")
     })?;
     let FileEntry { file_id, name, size, .. } = entry;
     let (transfer_id, path) = (TransferId(0), PathBuf::new());
-    let wish =
-        Note { transfer_id, file_id, name: name.clone(), size, path, force: false, from, simulated: Some(simulated) };
+    let wish = Note {
+        transfer_id,
+        file_id,
+        name: name.clone(),
+        size,
+        path,
+        force: false,
+        from,
+        simulated: Some(simulated),
+        rate: None,
+        paused: false,
+    };
     let begun = desk.start(wish).await?;
     Ok(Started {
         transfer_id: begun.id,

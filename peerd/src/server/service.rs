@@ -24,10 +24,11 @@ use super::limits::{MANIFEST_PART, MOST_PIECES, READS};
 use super::listing;
 use super::offers::{Gains, Grant, Offer, Offers, Refused, Source};
 use super::pretence::Pretence;
+use super::uplink::Uplink;
 use crate::mailbox::Mailbox;
 use crate::shares::{self, Catalog};
 use crate::store::source::{self, Unreadable};
-use crate::throttle::Throttle;
+use crate::throttle::Turn;
 
 type Answer<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -37,7 +38,7 @@ pub struct Service {
     catalog: watch::Receiver<Arc<Catalog>>,
     offers: Offers,
     shares: Mailbox<shares::Msg>,
-    uplink: Throttle,
+    uplink: Uplink,
     pretence: Pretence,
     reads: Arc<Semaphore>,
     /// Ends every stream when the server does.
@@ -45,12 +46,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// `shares` is told of content that no longer hashes, `uplink` sets the pace, `pretence` that of simulated transfers.
+    /// `shares` is told of content that no longer hashes, `uplink` holds what is sent, `pretence` that of simulated transfers.
     pub fn new(
         catalog: watch::Receiver<Arc<Catalog>>,
         offers: Offers,
         shares: Mailbox<shares::Msg>,
-        uplink: Throttle,
+        uplink: Uplink,
         pretence: Pretence,
     ) -> Self {
         let reads = Arc::new(Semaphore::new(READS));
@@ -103,6 +104,18 @@ impl Service {
     async fn send_piece(&self, offer: &Arc<Offer>, to: PeerId, piece: u32, out: &Parts) -> Result<(), Status> {
         let asked = offer.ask(to, Piece(piece)).map_err(refusal)?;
         let grant = asked.granted().await.map_err(refusal)?;
+        self.uplink.in_a_slot(self.send_granted(offer, to, piece, grant, out)).await
+    }
+
+    async fn send_granted(
+        &self,
+        offer: &Arc<Offer>,
+        to: PeerId,
+        piece: u32,
+        grant: Grant,
+        out: &Parts,
+    ) -> Result<(), Status> {
+        let (pace, turn) = (self.uplink.to(to), Turn::next());
         let mut bytes = self.read_piece(offer, piece).await?.map_err(|error| {
             let id = offer.manifest().id();
             tracing::debug!(file_id = %id, piece, %error, "a piece cannot be handed out");
@@ -112,7 +125,7 @@ impl Service {
         let (size, mut grant) = (offer.part_size(), Some(grant));
         while !bytes.is_empty() {
             let data = bytes.split_to(bytes.len().min(size));
-            self.uplink.pass(data.len()).await;
+            pace.pass(turn, data.len()).await;
             let ends = if bytes.is_empty() { grant.take() } else { None };
             if out.send(Ok(Outgoing { part: PiecePart { data }, ends })).await.is_err() {
                 return Ok(());

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use proto::ids::{ByteCount, FileId, FileName, PeerId, TransferId};
+use proto::ids::{ByteCount, FileId, FileName, PeerId, Rate, TransferId};
 use proto::manifest::Manifest;
 use proto::simulated::Simulated;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,10 @@ use swarm::{Bitfield, Piece};
 
 use super::layout::{self, StateDir};
 use super::part::Part;
+
+mod keeper;
+
+pub use keeper::Keeper;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,12 @@ pub struct Note {
     /// Only pretended: no content moves, and this is what the peer holds afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Simulated>,
+    /// Rate that it is held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Whether the user has paused it.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 impl Note {
@@ -140,6 +150,21 @@ mod tests {
     use super::super::part::Destination;
     use super::*;
 
+    pub(super) fn note() -> Note {
+        Note {
+            transfer_id: TransferId(1),
+            file_id: FileId::of(b"x"),
+            name: "n".parse().unwrap(),
+            size: ByteCount::new(1),
+            path: OsStr::from_bytes(b"/tmp/\xff").into(),
+            force: false,
+            from: Vec::new(),
+            simulated: None,
+            rate: None,
+            paused: false,
+        }
+    }
+
     #[test]
     fn damage_and_holes_are_found_by_hashing() {
         let folder = tempfile::tempdir().unwrap();
@@ -166,16 +191,7 @@ mod tests {
         let state = StateDir::open(folder.path()).unwrap();
         let id = next_transfer(&state, last_transfer(&state)).unwrap();
         assert_eq!((id, last_transfer(&state)), (TransferId(1), TransferId(1)));
-        let note = Note {
-            transfer_id: id,
-            file_id: FileId::of(b"x"),
-            name: "n".parse().unwrap(),
-            size: ByteCount::new(1),
-            path: OsStr::from_bytes(b"/tmp/\xff").into(),
-            force: false,
-            from: Vec::new(),
-            simulated: None,
-        };
+        let note = Note { transfer_id: id, ..note() };
         note.save(&state).unwrap();
         std::fs::write(state.transfers().join("9.json"), "{").unwrap();
         assert_eq!(Note::all(&state).unwrap(), std::slice::from_ref(&note));

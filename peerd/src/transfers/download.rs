@@ -6,13 +6,15 @@
 //! locating ──manifest──▶ preparing ──part file──▶ swarming ──all stored──▶ finishing ──renamed──▶ over
 //!     └── no holder: stalled, tried again           └── nobody left: stalled, tried again
 //! ```
+//! Paused by the user it stays in its phase, talks to nobody, and still serves what it has.
+//!
 //! It is never restarted: a failure is a result. What is verified stays on disk, and the next start, or the next
 //! `download` of the same file to the same place, goes on from there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::control::{Transfer, TransferState};
+use proto::control::{Explanation, Transfer, TransferState};
 use proto::directory::Holder;
 use proto::manifest::Manifest;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -21,9 +23,11 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 mod ending;
+mod explaining;
 mod finding;
 mod opening;
 pub mod outcome;
+mod pausing;
 mod prepare;
 mod running;
 mod showing;
@@ -33,17 +37,17 @@ mod swarming;
 use self::prepare::Ground;
 use self::sources::Sources;
 use self::swarming::Swarming;
-use super::link::Fact;
+use super::link::{Downlink, Fact};
 use super::locate::{Locator, Search, Unlocated};
 use super::progress::Meter;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Reply};
 use crate::server::offers::{Offers, Registration};
 use crate::shares::{self, Catalog, Share};
 use crate::store::layout::StateDir;
 use crate::store::manifests::Manifests;
 use crate::store::part::BadDestination;
-use crate::store::resume::Note;
-use crate::throttle::Throttle;
+use crate::store::resume::{Keeper, Note};
+use crate::throttle::{Lane, Throttle};
 
 /// How often the view is brought up to date.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
@@ -71,6 +75,13 @@ pub enum Msg {
     LookForRoom,
     /// The file is at its place, or cannot get there.
     Finished(Result<Share, BadDestination>),
+    /// Fetch nothing until told otherwise, or go on.
+    SetPaused {
+        /// Which of the two.
+        paused: bool,
+        /// Who asked; answered once it is on disk.
+        reply: Reply<std::io::Result<Transfer>>,
+    },
     /// Give it up, and remove what there is.
     Cancel,
     /// Panic, for tests of the supervision.
@@ -92,8 +103,8 @@ pub struct Tools {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Serves what is there to others.
     pub offers: Offers,
-    /// Sets the pace of all downloads together.
-    pub downlink: Throttle,
+    /// Sets the pace of all downloads together, and of what comes from each peer.
+    pub downlink: Downlink,
     /// What is asked of whom, and in which order.
     pub policy: swarm::Config,
 }
@@ -108,6 +119,8 @@ pub struct Args {
     pub tools: Tools,
     /// Where it shows how far it is.
     pub view: watch::Sender<Transfer>,
+    /// Where it explains itself; as long as nothing is there, there is nothing to explain.
+    pub explained: watch::Sender<Option<Explanation>>,
 }
 
 /// What it knows.
@@ -120,6 +133,13 @@ pub struct State {
     began: Instant,
     /// Why nothing moves, while nothing does.
     waiting: Option<(TransferState, String)>,
+    /// Writes the note.
+    keeper: Keeper,
+    /// Its own rate, and its place among all downloads.
+    own_rate: Lane,
+    place: Lane,
+    /// What the fetches were at in the last seconds.
+    looks_back: explaining::Past,
     locate: Option<AbortOnDropHandle<()>>,
     /// Others are served what is there, while this is here.
     offered: Option<Registration>,
@@ -142,7 +162,12 @@ impl Actor for Download {
     type Arguments = Args;
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let keeper = Keeper::new(args.note.clone(), Arc::clone(&args.tools.state_dir));
         let mut state = State {
+            keeper,
+            own_rate: Throttle::new(args.note.rate).lane(),
+            place: args.tools.downlink.all.lane(),
+            looks_back: explaining::Past::default(),
             phase: Phase::Locating,
             sources: Sources::default(),
             meter: Meter::default(),
@@ -170,6 +195,7 @@ impl Actor for Download {
             Msg::Show => state.show(),
             Msg::LookForRoom => state.look_for_room(),
             Msg::Finished(result) => state.finished(result),
+            Msg::SetPaused { paused, reply } => state.set_paused(paused, reply),
             Msg::Cancel => state.cancel(),
             Msg::Crash => panic!("crash was asked for"),
         }

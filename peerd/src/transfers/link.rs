@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto::directory::Holder;
+use proto::ids::PeerId;
 use proto::manifest::{Manifest, PieceCheck};
 use proto::peer::pieces_update::Update;
 use proto::peer::{FetchPiecesRequest, PiecesUpdate, WatchPiecesRequest};
@@ -24,9 +25,12 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, Status, Streaming};
 use transport::{DialOptions, Identity};
 
+use self::census::{Census, Fetch, Wait};
 use super::bearer::{Bearer, Peer};
 use crate::store::part::Part;
-use crate::throttle::Throttle;
+use crate::throttle::{Lane, PerPeer, Throttle, Turn};
+
+pub mod census;
 
 /// Requests that may wait in the queue of a link. More than the core's largest window, so that it never fills.
 const QUEUE: usize = 512;
@@ -85,11 +89,54 @@ pub struct Shared {
     /// Proves that we may.
     pub bearer: Bearer,
     /// Sets the pace.
-    pub downlink: Throttle,
+    pub limits: Limits,
+    /// Says what the fetches are at.
+    pub census: Census,
     /// What the pieces must hash to.
     pub manifest: Arc<Manifest>,
     /// Where they go.
     pub part: Arc<Part>,
+}
+
+/// The limits of everything that is fetched. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Downlink {
+    /// Of all downloads together.
+    pub all: Throttle,
+    /// Of what comes from one peer.
+    pub each: PerPeer,
+}
+
+/// The limits of one download.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Its own.
+    pub own: Lane,
+    /// Its place among all.
+    pub all: Lane,
+    /// Of what comes from one peer.
+    pub each: PerPeer,
+}
+
+/// The limits of one conversation, narrowest first.
+#[derive(Debug, Clone)]
+struct Pace([(Wait, Lane); 3]);
+
+impl Limits {
+    fn from(&self, peer: PeerId) -> Pace {
+        let each = self.each.of(peer).lane();
+        Pace([(Wait::PeerRate, each), (Wait::TransferRate, self.own.clone()), (Wait::AllRates, self.all.clone())])
+    }
+}
+
+impl Pace {
+    async fn pass(&self, turn: Turn, bytes: usize, fetch: &mut Fetch) {
+        for (wait, lane) in self.0.iter().filter(|(_, lane)| lane.rate().is_some()) {
+            fetch.goes_to(*wait);
+            lane.pass(turn, bytes).await;
+        }
+        fetch.goes_to(Wait::Wire);
+    }
 }
 
 /// What a conversation begins with.
@@ -158,6 +205,7 @@ async fn converse(
     let first = updates.message().await.map_err(|status| said(&status))?.ok_or("it did not say what it has")?;
     report(Fact::Joined(shown(first, shared.manifest.geometry().count())?));
 
+    let pace = shared.limits.from(holder.peer_id);
     let mut fetches = JoinSet::new();
     let mut running: HashMap<Piece, AbortHandle> = HashMap::new();
     let (mut gained, mut tell_at) = (Vec::new(), Instant::now());
@@ -165,7 +213,14 @@ async fn converse(
         tokio::select! {
             ask = asks.recv() => match ask {
                 Some(Ask::Fetch(piece)) => {
-                    let fetch = fetch(client.clone(), file_id.clone(), shared.clone(), piece, Arc::clone(report));
+                    let errand = Errand {
+                        shared: shared.clone(),
+                        pace: pace.clone(),
+                        piece,
+                        turn: Turn::next(),
+                        report: Arc::clone(report),
+                    };
+                    let fetch = errand.run(client.clone(), file_id.clone());
                     running.insert(piece, fetches.spawn(fetch));
                 }
                 Some(Ask::Withdraw(piece)) => {
@@ -229,20 +284,57 @@ fn said(status: &Status) -> String {
     transport::DialError::cause(status).map_or_else(|| status.message().to_owned(), ToString::to_string)
 }
 
-async fn fetch(mut client: Peer, file_id: Bytes, shared: Shared, piece: Piece, report: Report) -> (Piece, Fact) {
-    let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
-    let fact = match receive(client.fetch_pieces(request), &shared.manifest, piece.0, &shared.downlink, || {
-        report(Fact::Begun(piece));
-    })
-    .await
-    {
-        Ok(chunks) => store(shared, piece, chunks).await,
-        Err(Refusal::TooLong) => Fact::Rejected(piece),
-        Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
-        Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
-        Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
-    };
-    (piece, fact)
+/// One piece to fetch.
+struct Errand {
+    shared: Shared,
+    pace: Pace,
+    piece: Piece,
+    turn: Turn,
+    report: Report,
+}
+
+impl Errand {
+    async fn run(self, mut client: Peer, file_id: Bytes) -> (Piece, Fact) {
+        let piece = self.piece;
+        let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
+        let mut fetch = self.shared.census.fetch();
+        let fact = match self.receive(client.fetch_pieces(request), &mut fetch).await {
+            Ok(chunks) => {
+                fetch.goes_to(Wait::Disk);
+                store(self.shared, piece, chunks).await
+            }
+            Err(Refusal::TooLong) => Fact::Rejected(piece),
+            Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
+            Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
+            Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
+        };
+        (piece, fact)
+    }
+
+    /// Takes the piece in. Never more than its length is held.
+    async fn receive(
+        &self,
+        call: impl Future<Output = Result<tonic::Response<Streaming<proto::peer::PiecePart>>, Status>>,
+        fetch: &mut Fetch,
+    ) -> Result<Vec<Bytes>, Refusal> {
+        let refusal = |status: &Status| match status.code() {
+            Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Refusal::Lacks,
+            Code::ResourceExhausted => Refusal::Busy,
+            _ => Refusal::Lost,
+        };
+        let mut parts = within(call).await?.map_err(|status| refusal(&status))?.into_inner();
+        let mut left = self.shared.manifest.geometry().len(self.piece.0) as usize;
+        let mut chunks = Vec::new();
+        while let Some(part) = within(parts.message()).await?.map_err(|status| refusal(&status))? {
+            left = left.checked_sub(part.data.len()).ok_or(Refusal::TooLong)?;
+            if chunks.is_empty() {
+                (self.report)(Fact::Begun(self.piece));
+            }
+            self.pace.pass(self.turn, part.data.len(), fetch).await;
+            chunks.push(part.data);
+        }
+        Ok(chunks)
+    }
 }
 
 /// Why no bytes came that are worth hashing.
@@ -256,33 +348,6 @@ enum Refusal {
     Lost,
     /// More bytes than the piece has.
     TooLong,
-}
-
-/// Takes a piece in. Never more than its length is held.
-async fn receive(
-    call: impl Future<Output = Result<tonic::Response<Streaming<proto::peer::PiecePart>>, Status>>,
-    manifest: &Manifest,
-    piece: u32,
-    downlink: &Throttle,
-    begun: impl FnOnce(),
-) -> Result<Vec<Bytes>, Refusal> {
-    let refusal = |status: &Status| match status.code() {
-        Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Refusal::Lacks,
-        Code::ResourceExhausted => Refusal::Busy,
-        _ => Refusal::Lost,
-    };
-    let mut parts = within(call).await?.map_err(|status| refusal(&status))?.into_inner();
-    let mut left = manifest.geometry().len(piece) as usize;
-    let (mut chunks, mut begun) = (Vec::new(), Some(begun));
-    while let Some(part) = within(parts.message()).await?.map_err(|status| refusal(&status))? {
-        downlink.pass(part.data.len()).await;
-        left = left.checked_sub(part.data.len()).ok_or(Refusal::TooLong)?;
-        chunks.push(part.data);
-        if let Some(begun) = begun.take() {
-            begun();
-        }
-    }
-    Ok(chunks)
 }
 
 async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use proto::control::{FailureCode, Transfer, TransferState};
+use proto::control::{Explanation, FailureCode, Limit, PieceCount, Transfer, TransferState};
 use proto::ids::{ByteCount, TransferId};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::download::{self, Download, Tools};
+use super::limit;
 use super::simulation::{self, Simulation};
 use crate::mailbox::Reply;
 use crate::store::resume::{self, Note};
@@ -53,6 +54,22 @@ pub enum Msg {
         /// Who asked; nothing for a number that was never given, or is long forgotten.
         reply: Reply<Option<watch::Receiver<Transfer>>>,
     },
+    /// What limits one.
+    Explain {
+        /// Which.
+        id: TransferId,
+        /// Who asked; as above.
+        reply: Reply<Option<Explanation>>,
+    },
+    /// Pause one, or go on with it.
+    SetPaused {
+        /// Which.
+        id: TransferId,
+        /// Which of the two.
+        paused: bool,
+        /// Who asked.
+        reply: Reply<Result<Transfer, NotSet>>,
+    },
     /// Give one up.
     Cancel {
         /// Which.
@@ -64,6 +81,23 @@ pub enum Msg {
     CrashDownload(TransferId),
     /// Panic, for tests of the supervision.
     Crash,
+}
+
+/// Why a transfer is neither paused nor resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSet {
+    /// There is none of that number.
+    #[error("there is no such transfer")]
+    Unknown,
+    /// It has ended.
+    #[error("it has ended")]
+    Over(Box<Transfer>),
+    /// It cannot be noted.
+    #[error("the state folder cannot be written: {0}")]
+    State(io::Error),
+    /// It is just coming or going.
+    #[error("it is just being started or ended")]
+    Between,
 }
 
 /// A download runs.
@@ -94,6 +128,7 @@ pub struct State {
 
 struct Entry {
     view: watch::Sender<Transfer>,
+    explained: watch::Sender<Option<Explanation>>,
     actor: Option<Child>,
 }
 
@@ -117,6 +152,13 @@ impl Child {
         match self {
             Self::Download(actor) => drop(actor.cast(download::Msg::Cancel)),
             Self::Simulation(actor) => drop(actor.cast(simulation::Msg::Cancel)),
+        }
+    }
+
+    fn set_paused(&self, paused: bool, reply: Reply<io::Result<Transfer>>) {
+        match self {
+            Self::Download(actor) => drop(actor.cast(download::Msg::SetPaused { paused, reply })),
+            Self::Simulation(actor) => drop(actor.cast(simulation::Msg::SetPaused { paused, reply })),
         }
     }
 
@@ -155,6 +197,8 @@ impl Actor for Transfers {
                 drop(reply.send(state.entries.values().map(|entry| entry.view.borrow().clone()).collect()));
             }
             Msg::Follow { id, reply } => drop(reply.send(state.follow(id))),
+            Msg::Explain { id, reply } => drop(reply.send(state.entries.get(&id).map(Entry::explanation))),
+            Msg::SetPaused { id, paused, reply } => state.set_paused(id, paused, reply),
             Msg::Cancel { id, reply } => state.cancel(id, reply),
             Msg::CrashDownload(id) => state.tell(id, Child::crash),
             Msg::Crash => panic!("crash was asked for"),
@@ -195,7 +239,20 @@ impl Entry {
             simulated: note.simulated.is_some(),
             sources: Vec::new(),
         };
-        Self { view: watch::Sender::new(first), actor: None }
+        Self { view: watch::Sender::new(first), explained: watch::Sender::new(None), actor: None }
+    }
+
+    /// The last one that the download gave, brought up to date where its state says all there is to say. One that only
+    /// pretends gives none.
+    fn explanation(&self) -> Explanation {
+        let transfer = self.view.borrow().clone();
+        let explained = self.explained.borrow().clone().unwrap_or_else(|| bare(&transfer));
+        match limit::of_state(transfer.state, transfer.reason.as_deref(), explained.limit == Limit::Paused) {
+            Some((limit, because)) if transfer.state.is_final() => {
+                Explanation { limit, because, transfer, ..explained }
+            }
+            _ => Explanation { transfer, ..explained },
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -257,7 +314,8 @@ impl State {
             let args = simulation::Args { note, tools: self.args.pretence.clone(), view };
             Actor::spawn_linked(None, Simulation, args, supervisor).await.map(|(actor, _)| Child::Simulation(actor))
         } else {
-            let args = download::Args { note, resumed, tools: self.args.tools.clone(), view };
+            let explained = entry.explained.clone();
+            let args = download::Args { note, resumed, tools: self.args.tools.clone(), view, explained };
             Actor::spawn_linked(None, Download, args, supervisor).await.map(|(actor, _)| Child::Download(actor))
         };
         match spawned {
@@ -269,6 +327,24 @@ impl State {
 
     fn follow(&self, id: TransferId) -> Option<watch::Receiver<Transfer>> {
         self.entries.get(&id).map(|entry| entry.view.subscribe())
+    }
+
+    fn set_paused(&self, id: TransferId, paused: bool, reply: Reply<Result<Transfer, NotSet>>) {
+        let (answer, saved) = oneshot::channel();
+        let refused = match self.entries.get(&id) {
+            None => NotSet::Unknown,
+            Some(entry) if entry.is_over() => NotSet::Over(Box::new(entry.view.borrow().clone())),
+            Some(Entry { actor: Some(child), .. }) => {
+                child.set_paused(paused, answer);
+                tokio::spawn(async move {
+                    let saved = saved.await.map_err(|_| NotSet::Between);
+                    let _ = reply.send(saved.and_then(|saved| saved.map_err(NotSet::State)));
+                });
+                return;
+            }
+            Some(_) => NotSet::Between,
+        };
+        let _ = reply.send(Err(refused));
     }
 
     fn cancel(&self, id: TransferId, reply: Reply<Option<watch::Receiver<Transfer>>>) {
@@ -305,6 +381,24 @@ impl State {
         for id in over.iter().take(over.len().saturating_sub(REMEMBERED)) {
             self.entries.remove(id);
         }
+    }
+}
+
+/// What there is to say of a transfer that does not explain itself.
+fn bare(transfer: &Transfer) -> Explanation {
+    let by_user = transfer.simulated;
+    let told = limit::of_state(transfer.state, transfer.reason.as_deref(), by_user);
+    let (limit, because) =
+        told.unwrap_or_else(|| (Limit::Pretence, "the pace at which its holder pretends; no content moves".into()));
+    Explanation {
+        transfer: transfer.clone(),
+        limit,
+        because,
+        max_rate: None,
+        pieces: PieceCount::default(),
+        in_flight: ByteCount::ZERO,
+        duplicates: ByteCount::ZERO,
+        sources: Vec::new(),
     }
 }
 

@@ -17,14 +17,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, Streaming};
 use transport::DialOptions;
 
-use super::download::outcome;
 use super::locate::{Locator, is_usable};
 use super::progress::Meter;
-use crate::mailbox::{Mailbox, PROMPT};
+use crate::mailbox::{Mailbox, PROMPT, Reply};
 use crate::shares::Catalog;
 use crate::simulation;
 use crate::store::layout::StateDir;
-use crate::store::resume::Note;
+use crate::store::resume::{Keeper, Note};
 
 /// Pause before holders are looked for again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -40,6 +39,13 @@ pub enum Msg {
     Fact(Fact),
     /// The file is shared by this peer as well, or cannot be.
     Shared(Result<(), String>),
+    /// Hear nothing until told otherwise, or begin anew.
+    SetPaused {
+        /// Which of the two.
+        paused: bool,
+        /// Who asked; answered once it is on disk.
+        reply: Reply<std::io::Result<Transfer>>,
+    },
     /// Give it up.
     Cancel,
     /// Panic, for tests of the supervision.
@@ -87,7 +93,9 @@ pub struct State {
     args: Args,
     began: Instant,
     meter: Meter,
-    /// Dropped when it is given up.
+    /// Writes the note.
+    keeper: Keeper,
+    /// Dropped when it is paused or given up.
     task: Option<AbortOnDropHandle<()>>,
 }
 
@@ -97,14 +105,14 @@ impl Actor for Simulation {
     type Arguments = Args;
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
-        let (note, locator) = (args.note.clone(), args.tools.locator.clone());
-        let held =
-            note.simulated.as_ref().is_some_and(|file| args.tools.catalog.borrow().simulated(file.id()).is_some());
-        let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            let report = move |fact| drop(me.cast(Msg::Fact(fact)));
-            if held { report(Fact::Arrived) } else { pursue(locator, note, report).await }
-        }));
-        Ok(State { args, began: Instant::now(), meter: Meter::default(), task: Some(task) })
+        let keeper = Keeper::new(args.note.clone(), Arc::clone(&args.tools.state_dir));
+        let mut state = State { args, began: Instant::now(), meter: Meter::default(), keeper, task: None };
+        if state.args.note.paused {
+            state.pause();
+        } else {
+            state.begin(&me);
+        }
+        Ok(state)
     }
 
     async fn handle(&self, me: ActorRef<Msg>, message: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -112,6 +120,7 @@ impl Actor for Simulation {
             Msg::Fact(Fact::Arrived) => state.arrived(&me),
             Msg::Fact(fact) => state.took(fact),
             Msg::Shared(result) => state.shared(&me, result),
+            Msg::SetPaused { paused, reply } => state.set_paused(&me, paused, reply),
             Msg::Cancel => state.cancel(&me),
             Msg::Crash => panic!("crash was asked for"),
         }
@@ -120,7 +129,53 @@ impl Actor for Simulation {
 }
 
 impl State {
+    fn begin(&mut self, me: &ActorRef<Msg>) {
+        let (me, note, locator) = (me.clone(), self.args.note.clone(), self.args.tools.locator.clone());
+        let catalog = self.args.tools.catalog.borrow();
+        let held = note.simulated.as_ref().is_some_and(|file| catalog.simulated(file.id()).is_some());
+        drop(catalog);
+        self.task = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let report = move |fact| drop(me.cast(Msg::Fact(fact)));
+            if held { report(Fact::Arrived) } else { pursue(locator, note, report).await }
+        })));
+    }
+
+    fn set_paused(&mut self, me: &ActorRef<Msg>, paused: bool, reply: Reply<std::io::Result<Transfer>>) {
+        if self.args.note.paused != paused {
+            self.args.note.paused = paused;
+            self.keeper.update(&self.args.note);
+            if paused {
+                self.pause();
+            } else {
+                self.resume(me);
+            }
+        }
+        let (keeper, view) = (self.keeper.clone(), self.args.view.subscribe());
+        tokio::spawn(async move {
+            let saved = keeper.save().await;
+            let _ = reply.send(saved.map(|()| view.borrow().clone()));
+        });
+    }
+
+    fn pause(&mut self) {
+        self.task = None;
+        let id = self.args.note.transfer_id;
+        self.args.view.send_modify(|view| {
+            (view.state, view.rate) = (TransferState::Paused, 0.0);
+            view.reason = Some(format!("by the user; `peerctl resume {id}` begins it anew"));
+        });
+    }
+
+    fn resume(&mut self, me: &ActorRef<Msg>) {
+        self.args.view.send_modify(|view| (view.state, view.reason) = (TransferState::Preparing, None));
+        self.begin(me);
+    }
+
     fn took(&mut self, fact: Fact) {
+        // What the task said last before it was stopped.
+        if self.args.note.paused {
+            return;
+        }
         let elapsed = self.began.elapsed();
         self.args.view.send_modify(|view| {
             view.seconds = elapsed.as_secs_f64();
@@ -181,10 +236,9 @@ impl State {
 
     /// Says the last word once the note is gone.
     fn end(&self, me: &ActorRef<Msg>, last: Transfer) {
-        let (state_dir, note) = (Arc::clone(&self.args.tools.state_dir), self.args.note.clone());
-        let (me, view) = (me.clone(), self.args.view.clone());
+        let (me, view, keeper) = (me.clone(), self.args.view.clone(), self.keeper.clone());
         tokio::spawn(async move {
-            outcome::forget(&state_dir, &note).await;
+            keeper.forget().await;
             view.send_replace(last);
             me.stop(None);
         });

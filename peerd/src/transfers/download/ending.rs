@@ -14,6 +14,7 @@ use crate::store::source::open_regular;
 
 impl State {
     pub(super) fn finish(&mut self) {
+        self.remember();
         let Phase::Swarming(swarming) = std::mem::replace(&mut self.phase, Phase::Finishing) else { return };
         self.waiting = None;
         self.locate = None;
@@ -43,7 +44,8 @@ impl State {
         let mut last = self.view(TransferState::Done, None);
         last.bytes = last.size;
         last.verified = true;
-        let (view, offered) = (self.args.view.clone(), self.offered.take());
+        self.explain();
+        let (view, offered, keeper) = (self.args.view.clone(), self.offered.take(), self.keeper.clone());
         tokio::spawn(async move {
             let share = Share { name: note.name.clone(), ..share };
             let path = share.path.clone();
@@ -56,7 +58,7 @@ impl State {
             if let Some(offered) = offered {
                 offered.finish(path);
             }
-            outcome::forget(&tools.state_dir, &note).await;
+            keeper.forget().await;
             tracing::info!(transfer = %note.transfer_id, file_id = %note.file_id, path = %note.path.display(), "downloaded");
             view.send_replace(last);
         });
@@ -66,6 +68,7 @@ impl State {
         if matches!(self.phase, Phase::Over) {
             return;
         }
+        self.explain();
         self.phase = Phase::Over;
         tracing::warn!(transfer = %self.args.note.transfer_id, reason = failed.reason, "a download has failed");
         let mut last = self.view(TransferState::Failed, Some(failed.reason));
@@ -74,6 +77,7 @@ impl State {
     }
 
     pub(super) fn cancel(&mut self) {
+        self.explain();
         let part = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Swarming(swarming) => Some(Arc::clone(&swarming.shared().part)),
             _ => None,
@@ -86,9 +90,9 @@ impl State {
     /// Says the last word once the note, and the part file of a cancelled download, are gone.
     fn end(&mut self, last: Transfer, discard: Option<Arc<Part>>) {
         self.offer_no_more();
-        let (tools, note, view) = (self.args.tools.clone(), self.args.note.clone(), self.args.view.clone());
+        let (keeper, view) = (self.keeper.clone(), self.args.view.clone());
         tokio::spawn(async move {
-            outcome::forget(&tools.state_dir, &note).await;
+            keeper.forget().await;
             if let Some(part) = discard {
                 outcome::discard(part).await;
             }

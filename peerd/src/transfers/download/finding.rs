@@ -30,6 +30,9 @@ impl State {
     }
 
     pub(super) fn locate(&mut self) {
+        if self.args.note.paused {
+            return;
+        }
         let (me, locator) = (self.me.clone(), self.args.tools.locator.clone());
         let (id, from) = (self.args.note.file_id, self.args.note.from.clone());
         self.locate = Some(AbortOnDropHandle::new(tokio::spawn(async move {
@@ -38,6 +41,9 @@ impl State {
     }
 
     fn locate_after(&mut self, pause: Duration) {
+        if self.args.note.paused {
+            return;
+        }
         let me = self.me.clone();
         self.locate = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(pause).await;
@@ -54,6 +60,7 @@ impl State {
             }
         }
         match &mut self.phase {
+            _ if self.args.note.paused => {}
             Phase::Locating => self.search(),
             Phase::Swarming(swarming) => {
                 for holder in self.sources.worth_dialling(MOST_LINKS, |peer| swarming.is_linked(peer)) {
@@ -100,6 +107,7 @@ impl State {
         if note.size != size {
             tracing::info!(transfer = %note.transfer_id, listed = %note.size, proven = %size, "the listed size was wrong");
             note.size = size;
+            self.keeper.update(note);
         }
     }
 }

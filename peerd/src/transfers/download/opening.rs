@@ -12,10 +12,12 @@ use super::{Msg, Phase, State};
 use crate::shares;
 use crate::store::part::{BadDestination, Part};
 use crate::transfers::link;
+use crate::transfers::link::census::Census;
 
 impl State {
     pub(super) fn prepare(&mut self, manifest: Arc<Manifest>) {
-        let (me, note, tools) = (self.me.clone(), self.args.note.clone(), self.args.tools.clone());
+        let (me, keeper, tools) = (self.me.clone(), self.keeper.clone(), self.args.tools.clone());
+        let note = &self.args.note;
         self.phase = Phase::Preparing(Arc::clone(&manifest));
         self.waiting = None;
         let local = tools.catalog.borrow().get(note.file_id).cloned();
@@ -27,10 +29,12 @@ impl State {
             local,
         };
         tokio::spawn(async move {
-            let kept = tokio::task::spawn_blocking(move || {
-                tools.manifests.save(&manifest).and_then(|()| note.save(&tools.state_dir))
-            });
-            let result = match kept.await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            let kept = tokio::task::spawn_blocking(move || tools.manifests.save(&manifest)).await;
+            let kept = match kept.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+                Ok(()) => keeper.save().await,
+                failed => failed,
+            };
+            let result = match kept {
                 Ok(()) => prepare::prepare(plan).await,
                 Err(error) => Err(BadDestination::Io { path: plan.path, error }),
             };
@@ -45,11 +49,17 @@ impl State {
             Ok(Ground::Open { part, stored }) => {
                 let locator = &self.args.tools.locator;
                 let (identity, bearer) = (locator.identity.clone(), locator.bearer());
-                let (part, downlink) = (Arc::new(part), self.args.tools.downlink.clone());
+                let part = Arc::new(part);
                 self.offer(Arc::clone(&manifest), Arc::clone(&part), stored.clone());
-                let shared = link::Shared { identity, bearer, downlink, manifest, part };
+                let limits = link::Limits {
+                    own: self.own_rate.clone(),
+                    all: self.place.clone(),
+                    each: self.args.tools.downlink.each.clone(),
+                };
+                let shared = link::Shared { identity, bearer, limits, census: Census::default(), manifest, part };
                 let mut swarming = Swarming::new(shared, self.args.tools.policy.clone(), stored, self.me.clone());
-                let events = swarming.drain();
+                let mut events = if self.args.note.paused { swarming.pause() } else { Vec::new() };
+                events.extend(swarming.drain());
                 let total = ByteCount::new(swarming.progress().stored_bytes);
                 self.meter.note(self.began.elapsed(), total);
                 self.phase = Phase::Swarming(Box::new(swarming));

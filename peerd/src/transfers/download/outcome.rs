@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use proto::control::FailureCode;
 
-use crate::store::layout::StateDir;
 use crate::store::part::{BadDestination, Part};
-use crate::store::resume::Note;
 
 /// An end without the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,15 +42,6 @@ pub fn destination_code(error: &BadDestination) -> FailureCode {
 /// Whether the disk, or the user's share of it, is full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
-}
-
-/// Removes the note: the daemon does not take the download up again.
-pub async fn forget(state_dir: &Arc<StateDir>, note: &Note) {
-    let (state_dir, note) = (Arc::clone(state_dir), note.clone());
-    let removed = tokio::task::spawn_blocking(move || note.remove(&state_dir)).await;
-    if let Ok(Err(error)) = removed {
-        tracing::warn!(%error, "the note of an ended download cannot be removed");
-    }
 }
 
 /// Removes the part file.

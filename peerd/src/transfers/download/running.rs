@@ -74,6 +74,7 @@ impl State {
             _ => false,
         };
         match &self.waiting {
+            _ if self.args.note.paused => {}
             Some((TransferState::Paused, _)) => {}
             _ if idle => self.waiting = Some((TransferState::Stalled, self.sources.why_stalled())),
             _ => {}
@@ -109,7 +110,9 @@ impl State {
             return;
         }
         self.waiting = None;
-        let events = swarming.take(Input::Resume);
-        self.events(events);
+        if !self.args.note.paused {
+            let events = swarming.take(Input::Resume);
+            self.events(events);
+        }
     }
 }

@@ -9,9 +9,11 @@ impl State {
     pub(super) fn show(&mut self) {
         let (state, reason) = match (&self.waiting, &self.phase) {
             (_, Phase::Over) => return,
+            (None, Phase::Finishing) => (TransferState::Running, None),
+            _ if self.args.note.paused => (TransferState::Paused, Some(self.how_to_resume())),
             (Some((state, why)), _) => (*state, Some(why.clone())),
             (None, Phase::Locating | Phase::Preparing(_)) => (TransferState::Preparing, None),
-            (None, Phase::Swarming(_) | Phase::Finishing) => (TransferState::Running, None),
+            (None, Phase::Swarming(_)) => (TransferState::Running, None),
         };
         let view = self.view(state, reason);
         self.meter.note(self.began.elapsed(), view.bytes);
@@ -20,6 +22,7 @@ impl State {
             *current = view;
             changed
         });
+        self.look_back();
     }
 
     pub(super) fn view(&self, state: TransferState, reason: Option<String>) -> Transfer {

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use proto::control::Source;
+use proto::control::{Source, SourceFigures, SourceState};
 use proto::directory::{Holder, HoldingState};
 use proto::ids::{ByteCount, PeerId, PeerName};
 
 use crate::transfers::locate::{Unlocated, is_usable};
 
 /// First and longest pause before a peer that did not answer is dialled again.
+/// Sources that are told of.
+const MOST_TOLD: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -131,17 +133,46 @@ impl Sources {
         }
     }
 
+    /// Everybody, for the long answer.
+    pub(super) fn all(&self) -> Vec<SourceFigures> {
+        let figures = self.peers.iter().map(|(peer_id, entry)| {
+            let trouble = entry.banned.as_ref().or(entry.silent.as_ref().map(|silence| &silence.why));
+            SourceFigures {
+                peer: entry.name.clone(),
+                peer_id: *peer_id,
+                state: if entry.banned.is_some() { SourceState::Banned } else { SourceState::Away },
+                bytes: entry.bytes,
+                rate: 0,
+                delay_s: 0.0,
+                pieces: 0,
+                in_flight: ByteCount::ZERO,
+                failures: 0,
+                trouble: trouble.cloned(),
+            }
+        });
+        foremost(figures.collect(), |source| source.bytes)
+    }
+
     /// Who gave something or did something wrong, for everybody to see.
     pub(super) fn list(&self) -> Vec<Source> {
         let told = self.peers.iter().filter(|(_, entry)| entry.bytes > ByteCount::ZERO || entry.banned.is_some());
-        told.map(|(peer_id, entry)| Source {
+        let told = told.map(|(peer_id, entry)| Source {
             peer: entry.name.clone(),
             peer_id: *peer_id,
             bytes: entry.bytes,
             banned: entry.banned.clone(),
-        })
-        .collect()
+        });
+        foremost(told.collect(), |source| source.bytes)
     }
+}
+
+/// Those who gave most, where there are more than anybody reads: an answer must not grow with the swarm.
+fn foremost<T>(mut sources: Vec<T>, bytes: impl Fn(&T) -> ByteCount) -> Vec<T> {
+    if sources.len() > MOST_TOLD {
+        sources.sort_by_key(|source| std::cmp::Reverse(bytes(source)));
+        sources.truncate(MOST_TOLD);
+    }
+    sources
 }
 
 #[cfg(test)]

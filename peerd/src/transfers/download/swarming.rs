@@ -7,7 +7,7 @@ use std::time::Instant;
 use proto::directory::Holder;
 use proto::ids::{ByteCount, PeerId};
 use ractor::ActorRef;
-use swarm::{BanReason, Bitfield, Config, Core, Geometry, Input, Moment, Output, PeerKey, Piece, Progress};
+use swarm::{BanReason, Bitfield, Config, Core, Geometry, Input, Moment, Output, PeerKey, PeerView, Piece, Progress};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Msg;
@@ -39,6 +39,8 @@ pub(super) struct Swarming {
     epoch: Instant,
     timer: Option<(Moment, AbortOnDropHandle<()>)>,
     me: ActorRef<Msg>,
+    /// Requests that failed in conversations that are over.
+    failures: BTreeMap<PeerId, u32>,
 }
 
 impl Swarming {
@@ -47,7 +49,16 @@ impl Swarming {
         let cut = shared.manifest.geometry();
         let geometry = Geometry::new(cut.size().as_u64(), cut.piece_size()).expect("both cut alike");
         let core = Core::new(geometry, stored, policy, rand::random(), Moment::default());
-        Self { core, links: BTreeMap::new(), shared, next_key: 0, epoch: Instant::now(), timer: None, me }
+        Self {
+            core,
+            links: BTreeMap::new(),
+            shared,
+            next_key: 0,
+            epoch: Instant::now(),
+            timer: None,
+            me,
+            failures: BTreeMap::new(),
+        }
     }
 
     /// What every link works with.
@@ -63,6 +74,32 @@ impl Swarming {
     /// Whether there is a conversation with a peer.
     pub(super) fn is_linked(&self, peer: PeerId) -> bool {
         self.links.values().any(|(id, _)| *id == peer)
+    }
+
+    /// Asks nobody, and ends every conversation.
+    pub(super) fn pause(&mut self) -> Vec<Event> {
+        let mut events = self.take(Input::Pause);
+        while let Some((key, peer)) = self.links.first_key_value().map(|(key, (peer, _))| (*key, *peer)) {
+            self.part_with(key, peer);
+            events.extend(self.take(Input::PeerLeft { peer: key }));
+        }
+        events
+    }
+
+    /// The conversations, as the core sees them.
+    pub(super) fn conversations(&self) -> impl Iterator<Item = (PeerId, PeerView)> {
+        self.core.peers().filter_map(|view| Some((self.links.get(&view.key)?.0, view)))
+    }
+
+    /// Requests to a peer that failed in conversations that are over.
+    pub(super) fn past_failures(&self, peer: PeerId) -> u32 {
+        self.failures.get(&peer).copied().unwrap_or(0)
+    }
+
+    fn part_with(&mut self, key: PeerKey, peer: PeerId) {
+        let failed = self.core.peers().find(|view| view.key == key).map_or(0, |view| view.failures);
+        *self.failures.entry(peer).or_default() += failed;
+        self.links.remove(&key);
     }
 
     /// Number of conversations.
@@ -108,7 +145,7 @@ impl Swarming {
             Fact::Failed(piece, failure) => Input::RequestFailed { peer: key, piece, failure },
             Fact::NotWritten(piece, _) => Input::RequestFailed { peer: key, piece, failure: swarm::Failure::Lost },
             Fact::Left(why) => {
-                self.links.remove(&key);
+                self.part_with(key, peer);
                 events.push(Event::Left(peer, why));
                 Input::PeerLeft { peer: key }
             }
@@ -161,7 +198,8 @@ impl Swarming {
     }
 
     fn ban(&mut self, key: PeerKey, reason: BanReason) -> Option<Event> {
-        let (peer, _) = self.links.remove(&key)?;
+        let peer = self.links.get(&key)?.0;
+        self.part_with(key, peer);
         let now = self.now();
         self.core.handle(Input::PeerLeft { peer: key }, now);
         let BanReason::WrongBytes = reason;

@@ -35,6 +35,7 @@ mod whoami;
 pub(crate) use download::{how_it_ended, how_it_failed};
 pub(crate) use help::topics as help_topics;
 pub(crate) use login::ask_line;
+pub(crate) use paging::all_transfers;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -46,7 +46,9 @@ impl Trouble {
 }
 
 fn as_text(failure: &Failure, out: &Output) -> String {
-    let what = format!("{} {}\n", out.paint_message("peerctl:", Paint::Red), safe(&failure.message));
+    // The code is what to look for, in the manual and elsewhere.
+    let code = out.paint_message(&format!("({})", failure.code), Paint::Dim);
+    let what = format!("{} {} {code}\n", out.paint_message("peerctl:", Paint::Red), safe(&failure.message));
     let candidates = failure.candidates.iter().map(|candidate| format!("  {}\n", safe(candidate)));
     let hint = failure.hint.as_deref().or_else(|| usual_hint(failure.code));
     let hint = hint.map(|hint| format!("{} {}\n", out.paint_message("hint:", Paint::Bold), safe(hint)));

@@ -3,14 +3,15 @@
 //! The line editor blocks, so it lives on a thread of its own ([`editor`]). Two bounded channels join it to the one that
 //! runs commands: prompts go there; lines, and questions for completion, come back. It reads only while no command runs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use proto::control::{Failure, GetStatus, ListFiles, ListPeers, ListTransfers, Method, Status};
+use proto::control::{Failure, GetStatus, ListFiles, ListPeers, Method, Status};
 use proto::directory::Page;
 
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::commands::all_transfers;
 use crate::connection::{Daemon, STARTING};
 use crate::render::{Format, safe, stderr};
 use crate::runner::{Flow, Runner};
@@ -18,11 +19,13 @@ use crate::runner::{Flow, Runner};
 mod complete;
 mod editor;
 mod history;
+mod known;
 mod news;
 mod words;
 
 use complete::Wanted;
 use editor::{Editor, Event};
+use known::Known;
 
 /// How long the prompt waits to learn who is logged in, and a completion for names: a person is waiting.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -48,11 +51,16 @@ async fn session(runner: &Runner) -> u8 {
     if runner.output().format() == Format::Human {
         greet(runner).await;
     }
-    let mut desk = NewsDesk { told: news::listen(runner.daemon.another()), reader: news::Reader::default() };
+    let mut desk = NewsDesk {
+        told: news::listen(runner.daemon.another()),
+        reader: news::Reader::default(),
+        known: Known::default(),
+    };
     loop {
         editor.prompt(prompt(runner).await).await;
         match next_block(runner, &mut editor, &mut desk).await {
             Some(block) => {
+                desk.known.forget();
                 if run_block(runner, &block).await == Flow::Leave {
                     return 0;
                 }
@@ -81,10 +89,11 @@ async fn prompt(runner: &Runner) -> String {
     }
 }
 
-/// Where news come in, and what is remembered of them.
+/// What comes in beside what is typed: news, what is remembered of them, and names for completions.
 struct NewsDesk {
     told: mpsc::Receiver<news::Told>,
     reader: news::Reader,
+    known: Known,
 }
 
 async fn status(runner: &Runner, patience: Duration) -> Result<Status, Failure> {
@@ -109,9 +118,8 @@ async fn next_block(runner: &Runner, editor: &mut Editor, desk: &mut NewsDesk) -
         match event {
             Event::Lines(block) => return Some(block),
             Event::Wanted(wanted, answer) => {
-                let found = tokio::time::timeout(PATIENCE, names(runner, wanted)).await;
                 // A name too late, or none because the daemon is away: there is just nothing to offer.
-                let _ = answer.try_send(found.ok().and_then(Result::ok).unwrap_or_default());
+                let _ = answer.try_send(desk.known_or_asked(runner, wanted).await.unwrap_or_default());
             }
             Event::End => return None,
             Event::Broken(why) => {
@@ -138,12 +146,24 @@ async fn run_block(runner: &Runner, block: &str) -> Flow {
     Flow::Next
 }
 
-/// Live names that begin as typed.
-async fn names(runner: &Runner, wanted: Wanted) -> Result<Vec<String>, Failure> {
+impl NewsDesk {
+    async fn known_or_asked(&mut self, runner: &Runner, wanted: Wanted) -> Option<Vec<String>> {
+        if let Some(names) = self.known.names(&wanted, Instant::now()) {
+            return Some(names);
+        }
+        let names = tokio::time::timeout(PATIENCE, names(runner, &wanted)).await.ok()?.ok()??;
+        self.known.keep(wanted, &names, Instant::now());
+        Some(names)
+    }
+}
+
+/// Live names that begin as typed, and some more; nothing where there are too many.
+async fn names(runner: &Runner, wanted: &Wanted) -> Result<Option<Vec<String>>, Failure> {
     let daemon = &runner.daemon;
     let names: Vec<String> = match wanted {
         Wanted::Files { start, mine } => {
-            let pattern = Some(start).filter(|start| !start.is_empty());
+            let pattern = Some(start.clone()).filter(|start| !start.is_empty());
+            let mine = *mine;
             let question = |cursor| ListFiles {
                 pattern: pattern.clone(),
                 mine,
@@ -151,24 +171,25 @@ async fn names(runner: &Runner, wanted: Wanted) -> Result<Vec<String>, Failure> 
                 limit: Some(PAGE),
                 ..ListFiles::default()
             };
-            let files = all(daemon, question).await?;
+            let Some(files) = all(daemon, question).await? else { return Ok(None) };
             files.iter().map(|file| complete::typable(file.name.as_str(), &file.file_id)).collect()
         }
         Wanted::Peers => {
             let question = |cursor| ListPeers { all: false, cursor, limit: Some(PAGE) };
-            all(daemon, question).await?.into_iter().map(|peer| peer.name.to_string()).collect()
+            let Some(peers) = all(daemon, question).await? else { return Ok(None) };
+            peers.into_iter().map(|peer| peer.name.to_string()).collect()
         }
         Wanted::Transfers => {
-            let transfers = daemon.call(ListTransfers {}, |_| ()).await?.items;
+            let transfers = all_transfers(async |question| daemon.call(question, |_| ()).await).await?;
             let open = transfers.into_iter().filter(|transfer| !transfer.state.is_final());
             open.map(|transfer| transfer.transfer_id.to_string()).collect()
         }
     };
-    Ok(names)
+    Ok(Some(names))
 }
 
-/// Every entry, page by page; none at all where they are too many to be of use.
-async fn all<M, T>(daemon: &Daemon, question: impl Fn(Option<String>) -> M) -> Result<Vec<T>, Failure>
+/// Every entry, page by page; nothing where they are too many to be of use.
+async fn all<M, T>(daemon: &Daemon, question: impl Fn(Option<String>) -> M) -> Result<Option<Vec<T>>, Failure>
 where
     M: Method<Reply = Page<T>>,
 {
@@ -177,8 +198,8 @@ where
         let mut page = daemon.call(question(cursor), |_| ()).await?;
         entries.append(&mut page.items);
         match page.next {
-            None => return Ok(entries),
-            Some(_) if entries.len() >= MOST_NAMES => return Ok(Vec::new()),
+            None => return Ok(Some(entries)),
+            Some(_) if entries.len() >= MOST_NAMES => return Ok(None),
             next => cursor = next,
         }
     }

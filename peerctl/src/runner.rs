@@ -80,6 +80,11 @@ impl Runner {
 
     /// Runs the words of a line, likewise.
     pub(crate) async fn words(&self, words: &[String]) -> Result<Flow, u8> {
+        // Hints and examples say `peerctl`, and people type what they read.
+        let words = match words {
+            [program, rest @ ..] if program == "peerctl" && !rest.is_empty() => rest,
+            words => words,
+        };
         // Blank lines and comments are part of every script.
         if words.is_empty() {
             return Ok(Flow::Next);

@@ -24,6 +24,7 @@ mod connection;
 pub mod dispatch;
 mod failures;
 mod news;
+mod pages;
 mod queries;
 mod simulate;
 mod simulated;

@@ -85,7 +85,7 @@ methods! {
     "download" Download => Started;
     /// Waits for a transfer that runs. Notifications as above.
     "wait" Wait => Transfer;
-    /// Every transfer since the daemon started, and the unfinished ones from before.
+    /// A page of the transfers since the daemon started, and of the unfinished ones from before.
     "transfers" ListTransfers => Transfers;
     /// Stops fetching until it is resumed, over restarts of the daemon too. What is there is kept, and served.
     "pause" Pause => Transfer;
@@ -261,10 +261,17 @@ pub struct Wait {
     pub transfer_id: TransferId,
 }
 
-/// No parameters.
+/// Parameters of `transfers`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ListTransfers {}
+pub struct ListTransfers {
+    /// Only those with a higher number: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<TransferId>,
+    /// Entries of a page: 1 to 200, usually 200, and fewer where they are long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
 
 /// Parameters of `pause`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -451,6 +458,9 @@ pub struct Started {
 pub struct Transfers {
     /// In the order of their numbers.
     pub items: Vec<Transfer>,
+    /// Goes into `after` for the next page; nothing on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<TransferId>,
 }
 
 /// A download, as far as it is.

@@ -1,5 +1,6 @@
 //! `download`: fetches files. The daemon does it; this command starts it, follows it, and says how it ended.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
@@ -9,8 +10,8 @@ use proto::ids::Rate;
 
 use super::paths;
 use crate::error::{Outcome, Trouble, usage};
-use crate::render::{Bars, safe};
-use crate::runner::Context;
+use crate::render::{Bars, Format, safe};
+use crate::runner::{Context, Origin};
 
 mod ended;
 mod running;
@@ -75,6 +76,9 @@ impl Download {
             for transfer in &started {
                 cx.out.result(&StartedRecord(transfer), || ended::detached(transfer))?;
             }
+            if cx.out.format() == Format::Human && !started.is_empty() {
+                cx.out.note(&ended::how_to_follow(&started));
+            }
         } else {
             cx.goes_on(ended::how_to_follow(&started));
             follow(cx, &started, &mut failures).await?;
@@ -115,8 +119,14 @@ impl Download {
 async fn follow(cx: &Context<'_>, started: &[Started], failures: &mut Vec<Failure>) -> Outcome {
     let bars = Bars::new(cx.out);
     let waits = stream::iter(started).map(|transfer| wait(cx, &bars, transfer)).buffer_unordered(FOLLOWED);
-    futures_util::pin_mut!(waits);
-    while let Some(ended) = waits.next().await {
+    let warned = warn_at_interrupt(cx, &bars, started);
+    futures_util::pin_mut!(waits, warned);
+    loop {
+        let ended = tokio::select! {
+            ended = waits.next() => ended,
+            never = &mut warned => match never {},
+        };
+        let Some(ended) = ended else { return Ok(()) };
         if let Ok(transfer) = &ended {
             cx.session.has_read(transfer.transfer_id);
         }
@@ -126,7 +136,17 @@ async fn follow(cx: &Context<'_>, started: &[Started], failures: &mut Vec<Failur
             Err(failure) => failures.push(failure),
         }
     }
-    Ok(())
+}
+
+/// Says at the first Ctrl-C what the second will do. Only to a person who has typed this one command: in a session Ctrl-C
+/// leads back to the prompt at once, and a program that interrupts means it.
+async fn warn_at_interrupt(cx: &Context<'_>, bars: &Bars, started: &[Started]) -> Infallible {
+    let asked_by_a_person = cx.origin == Origin::OneShot && !cx.session.in_menu() && bars.are_drawn();
+    if asked_by_a_person && cx.out.format() == Format::Human {
+        cx.interrupted().await;
+        bars.aside(|| cx.out.note(&ended::what_the_next_does(started)));
+    }
+    std::future::pending().await
 }
 
 async fn wait(cx: &Context<'_>, bars: &Bars, started: &Started) -> Result<Transfer, Failure> {

@@ -19,6 +19,11 @@ pub(crate) struct Help {
 pub(crate) const TOPICS: [(&str, &str); 4] =
     [("names", NAMES), ("output", OUTPUT), ("json", JSON), ("exit-codes", EXIT_CODES)];
 
+/// Columns of the names of commands.
+const INDENT: usize = 13;
+/// Width where the text goes into a file.
+const USUAL_WIDTH: usize = 80;
+
 const EXAMPLES: &str = "\
 Examples:
   peerctl login alice              log in at the directory
@@ -104,25 +109,45 @@ const EXIT_CODES: &str = "\
 impl Help {
     pub(super) fn run(self, cx: &Context<'_>) -> Outcome {
         let text = match self.topic {
-            None => general(),
+            None => general(cx.out.columns().unwrap_or(USUAL_WIDTH)),
             Some(topic) => one(&topic)?,
         };
         Ok(cx.out.write(&text)?)
     }
 }
 
-fn general() -> String {
-    let commands: String = cli::tree().get_subcommands().map(summary).collect();
+fn general(columns: usize) -> String {
+    let commands: String = cli::tree().get_subcommands().map(|command| summary(command, columns)).collect();
     let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
     let more = format!("`help COMMAND` tells more, and so does `help` with {}.", topics.join(", "));
     format!("{EXAMPLES}Commands:\n{commands}\n{more}\n")
 }
 
-fn summary(command: &clap::Command) -> String {
+/// A command and what it does, in lines that fit.
+fn summary(command: &clap::Command, columns: usize) -> String {
     let aliases: Vec<&str> = command.get_visible_aliases().collect();
     let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    format!("  {:<13}{about}{aliases}\n", command.get_name())
+    let indent = INDENT + 2;
+    let lines = wrapped(&format!("{about}{aliases}"), columns.saturating_sub(indent).max(20));
+    let name = format!("  {:<INDENT$}", command.get_name());
+    let between = format!("\n{}", " ".repeat(indent));
+    format!("{name}{}\n", lines.join(&between))
+}
+
+/// A text cut between its words.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn one(topic: &str) -> Result<String, Failure> {

@@ -1,6 +1,6 @@
 //! Long lists: page after page up to a limit or the end, each on the screen before the next is asked for.
 
-use proto::control::{Failure, FailureCode, Method};
+use proto::control::{Failure, FailureCode, ListTransfers, Method, Transfer};
 use proto::directory::Page;
 
 use crate::error::Outcome;
@@ -48,6 +48,23 @@ where
         }
     }
     Ok(())
+}
+
+/// Every transfer, page by page; `ask` asks the daemon.
+pub(crate) async fn all_transfers(
+    ask: impl AsyncFn(ListTransfers) -> Result<proto::control::Transfers, Failure>,
+) -> Result<Vec<Transfer>, Failure> {
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let mut page = ask(ListTransfers { after, limit: None }).await?;
+        items.append(&mut page.items);
+        match page.next {
+            None => return Ok(items),
+            // Whoever starts transfers faster than they are listed has to be left somewhere.
+            Some(next) if after.is_some_and(|after| next <= after) => return Err(in_circles()),
+            Some(next) => after = Some(next),
+        }
+    }
 }
 
 fn in_circles() -> Failure {

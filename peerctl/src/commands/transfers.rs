@@ -6,6 +6,7 @@ use clap::Args;
 use proto::control::{self, Transfer, TransferState};
 use serde::Serialize;
 
+use super::paging;
 use crate::error::Outcome;
 use crate::render::{
     Column, Format, Listing, Output, Paint, Record, Row, TableCell, left, opt, rate, safe, share, snapshot, stderr,
@@ -47,7 +48,8 @@ async fn once(cx: &Context<'_>) -> Outcome {
 }
 
 async fn rows(cx: &Context<'_>) -> Result<Vec<TransferRow>, control::Failure> {
-    Ok(cx.ask(control::ListTransfers {}).await?.items.into_iter().map(TransferRow).collect())
+    let transfers = paging::all_transfers(async |question| cx.ask(question).await).await?;
+    Ok(transfers.into_iter().map(TransferRow).collect())
 }
 
 async fn watch(cx: &Context<'_>) -> Outcome {

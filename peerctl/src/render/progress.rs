@@ -23,6 +23,11 @@ impl Bars {
         Self { bars: MultiProgress::with_draw_target(target), animate: out.may_animate() }
     }
 
+    /// Whether there is a screen to draw them on.
+    pub(crate) fn are_drawn(&self) -> bool {
+        self.animate
+    }
+
     /// A bar for a thing; nothing is drawn before its first step.
     pub(crate) fn bar(&self, name: &str) -> Bar {
         Bar { name: safe(name).into_owned(), drawn: None, bars: self.animate.then(|| self.bars.clone()), told: None }

@@ -36,7 +36,7 @@ fn a_failed_one_ends_with_its_code() {
         let ran = house.run(&["download", "a"]);
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(status), ""));
         assert!(
-            ran.stderr.starts_with("peerctl: download of `a` failed: peer-2 sent a wrong piece\n"),
+            ran.stderr.starts_with("peerctl: download of `a` failed: peer-2 sent a wrong piece ("),
             "{}",
             ran.stderr
         );
@@ -80,7 +80,9 @@ fn detached_it_is_not_waited_for() {
 #[test]
 fn waiting_joins_the_one_that_is_there() {
     let house = House::new(|request| match request {
-        Request::ListTransfers(_) => done(&Transfers { items: vec![transfer(9, "a", TransferState::Done)] }),
+        Request::ListTransfers(_) => {
+            done(&Transfers { items: vec![transfer(9, "a", TransferState::Done)], next: None })
+        }
         Request::Download(_) => vec![Say::Fail(Failure::new(FailureCode::Conflict, "it is there already"))],
         other => healthy(other),
     });
@@ -135,7 +137,9 @@ fn an_interrupt_leaves_it_running() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(
-        said.contains("peerctl: interrupted\nhint: the daemon goes on with it: `peerctl download --wait a`"),
+        said.contains(
+            "peerctl: interrupted (cancelled)\nhint: the daemon goes on with it: `peerctl download --wait a`"
+        ),
         "{said}"
     );
     assert!(!house.daemon.asked().iter().any(|asked| matches!(asked, Request::Cancel(_))));

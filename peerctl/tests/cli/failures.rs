@@ -15,7 +15,7 @@ fn every_code_has_its_exit_status() {
         let house = failing(Failure::new(*code, format!("it is {code}")).hint("do this"));
         let ran = house.run(&["whoami"]);
         assert_eq!(ran.status, Some(code.exit_status().into()), "{code}");
-        assert_eq!(ran.stderr, format!("peerctl: it is {code}\nhint: do this\n"));
+        assert_eq!(ran.stderr, format!("peerctl: it is {code} ({code})\nhint: do this\n"));
         assert_eq!(ran.stdout, "");
         let ran = house.run(&["--json", "whoami"]);
         assert_eq!(
@@ -31,7 +31,7 @@ fn candidates_are_listed() {
     let house = failing(Failure::new(FailureCode::Ambiguous, "two files").candidates(names));
     let ran = house.run(&["show-file", "report.pdf"]);
     assert_eq!(ran.status, Some(2));
-    assert_eq!(ran.stderr, "peerctl: two files\n  1/report.pdf\n  2/\\u{1b}[2Jreport.pdf\n");
+    assert_eq!(ran.stderr, "peerctl: two files (ambiguous)\n  1/report.pdf\n  2/\\u{1b}[2Jreport.pdf\n");
     let ran = house.run(&["show-file", "report.pdf", "--json"]);
     assert!(ran.stderr.contains(r#""candidates":["1/report.pdf","2/\u001b[2Jreport.pdf"]"#), "{}", ran.stderr);
 }
@@ -39,7 +39,7 @@ fn candidates_are_listed() {
 #[test]
 fn messages_cannot_steer_the_terminal() {
     let house = failing(Failure::new(FailureCode::Internal, "a\u{1b}[2J\u{202e}\nb"));
-    assert_eq!(house.run(&["status"]).stderr, "peerctl: a\\u{1b}[2J\\u{202e}\\nb\n");
+    assert_eq!(house.run(&["status"]).stderr, "peerctl: a\\u{1b}[2J\\u{202e}\\nb (internal)\n");
 }
 
 #[test]
@@ -53,7 +53,11 @@ fn no_socket_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let ran = Ran::of(peerctl(folder.path()).args(["--socket", "/nowhere/peerd.sock", "status"]));
     assert_eq!(ran.status, Some(5));
-    assert!(ran.stderr.starts_with("peerctl: no daemon: there is no control socket at `/nowhere/peerd.sock`\n"));
+    assert!(
+        ran.stderr.starts_with(
+            "peerctl: no daemon: there is no control socket at `/nowhere/peerd.sock` (daemon-unreachable)\n"
+        )
+    );
     assert!(ran.stderr.contains("\nhint: start it: `peerd --name NAME"), "{}", ran.stderr);
 }
 
@@ -109,7 +113,7 @@ fn a_daemon_that_hangs_up() {
 fn a_daemon_that_stalls_meets_the_deadline() {
     let house = House::new(|_| vec![Say::Stall]);
     let ran = house.run(&["status", "--timeout", "200ms"]);
-    assert_eq!((ran.status, ran.stderr.as_str()), (Some(8), "peerctl: not done within 200ms\n"));
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(8), "peerctl: not done within 200ms (timed-out)\n"));
     assert_eq!(house.run(&["--json", "--timeout", "0.1", "list-files"]).status, Some(8));
 }
 

@@ -103,6 +103,8 @@ fn every_topic_and_every_command_is_there() {
         &["names", "output", "json", "exit-codes"].map(|topic| house.run(&["help", topic]).good()).concat(),
     );
     let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+    // What a line has no room for stands in the next one, further in.
+    let commands = commands.filter(|line| !line.starts_with("   "));
     for command in commands.map(|line| line.split_whitespace().next().unwrap()) {
         assert!(COMMANDS.iter().any(|(known, _)| *known == command), "{command} has no golden");
     }

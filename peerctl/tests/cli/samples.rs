@@ -194,6 +194,7 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
         Request::Wait(wait) => done(&transfer(wait.transfer_id.0, "a", TransferState::Done)),
         Request::ListTransfers(_) => done(&proto::control::Transfers {
             items: vec![transfer(7, "a", TransferState::Running), transfer(8, "b", TransferState::Done)],
+            next: None,
         }),
         Request::Pause(pause) => {
             let reason = Some(format!("by the user; `peerctl resume {}` goes on", pause.transfer_id));

@@ -14,7 +14,9 @@ fn lines_run_in_their_order() {
     let house = House::new(healthy);
     let written = script(&house, "# a comment\n\nwhoami -q\n  upload 'a b' -q # two words\nexit\nstatus\n").good();
     assert_eq!(written.lines().count(), 2);
-    assert!(matches!(&house.daemon.asked()[..], [Request::WhoAmI(_), Request::Upload(upload)]
+    // As hints write it.
+    assert_eq!(house.run(&["-c", "peerctl whoami -q"]).good(), "1\n");
+    assert!(matches!(&house.daemon.asked()[..], [Request::WhoAmI(_), Request::Upload(upload), Request::WhoAmI(_)]
         if upload.path.ends_with("a b")));
 }
 

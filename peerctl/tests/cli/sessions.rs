@@ -249,6 +249,8 @@ fn a_terminal_that_is_resized_under_a_bar() {
     go.send(()).unwrap();
     terminal.expect("50%");
     terminal.interrupt();
+    terminal.expect("Ctrl-C again leaves it to the daemon; `peerctl cancel 7` gives it up");
+    terminal.interrupt();
     let (rest, status) = terminal.ended();
     assert_eq!(status, 130);
     assert!(rest.contains("the daemon goes on with it"), "{rest}");

@@ -39,7 +39,7 @@ fn folders_are_walked() {
     std::os::unix::fs::symlink("/etc/passwd", at("link")).unwrap();
     let ran = house.run(&["upload", "data"]);
     assert_eq!(ran.status, Some(2));
-    assert!(ran.stderr.contains("is a folder\nhint: --recursive"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is a folder (usage)\nhint: --recursive"), "{}", ran.stderr);
     let ran = house.run(&["upload", "--recursive", "data", "-q"]);
     assert!(ran.stderr.contains("link`: it is a symbolic link"), "{}", ran.stderr);
     assert_eq!(ran.good().lines().count(), 4);

@@ -8,8 +8,7 @@ use std::time::Duration;
 use proto::Timestamp;
 use proto::control::{
     ActorStatus, Cancel, Crash, DirectoryState, Done, Download, Explain, Explanation, Failure, FailureCode, Identity,
-    Login, Progress, Request, Response, Started, Status, Transfer, Transfers, Unshare, Unshared, Upload, Uploaded,
-    Wait,
+    Login, Progress, Request, Response, Started, Status, Transfer, Unshare, Unshared, Upload, Uploaded, Wait,
 };
 use proto::directory::{FileEntry, LoginRequest};
 use proto::ids::{ByteCount, FileId, PeerAddress, PeerId, PeerName, TransferId};
@@ -20,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::callers::Caller;
 use super::connection::Watcher;
-use super::{checkup, failures, news, queries, simulate, simulated, through};
+use super::{checkup, failures, news, pages, queries, simulate, simulated, through};
 use crate::config::Config;
 use crate::directory::{self, Client, View, resolve};
 use crate::mailbox::{Mailbox, PROMPT};
@@ -103,7 +102,7 @@ pub async fn carry_out(desk: &Desk, caller: Caller, id: u64, request: Request, w
         Request::Unshare(unshare) => wrap(id, desk.unshare(&unshare).await),
         Request::Download(download) => wrap(id, desk.download(caller, download).await),
         Request::Wait(wait) => wrap(id, desk.wait(&wait, &watcher).await),
-        Request::ListTransfers(_) => wrap(id, desk.transfers().await),
+        Request::ListTransfers(list) => wrap(id, desk.transfers().await.map(|all| pages::transfers(all, &list))),
         Request::Pause(pause) => wrap(id, desk.set_paused(pause.transfer_id, true).await),
         Request::Resume(resume) => wrap(id, desk.set_paused(resume.transfer_id, false).await),
         Request::Explain(explain) => wrap(id, desk.explain(&explain).await),
@@ -297,8 +296,7 @@ impl Desk {
             let (entry, holders) = through::discover(self, &download.file, via).await?;
             return if holders.is_empty() { Err(failures::no_holders(via)) } else { Ok((entry, holders)) };
         }
-        let entry = resolve::file(&self.client, token, &download.file).await;
-        Ok((entry.map_err(|error| failures::unresolved("file", &download.file, &error))?, Vec::new()))
+        Ok((queries::resolve_file(self, token, &download.file).await?, Vec::new()))
     }
 
     /// Where a download goes: as asked for, or the download folder, which is made if need be. The path has no links in it.
@@ -342,12 +340,12 @@ impl Desk {
 
     async fn is_under_way(&self, wish: &Note) -> Result<bool, Failure> {
         let same = |item: &Transfer| item.file_id == wish.file_id && item.path == wish.path && !item.state.is_final();
-        Ok(self.transfers().await?.items.iter().any(same))
+        Ok(self.transfers().await?.iter().any(same))
     }
 
-    pub(super) async fn transfers(&self) -> Result<Transfers, Failure> {
+    pub(super) async fn transfers(&self) -> Result<Vec<Transfer>, Failure> {
         let asked = self.mail.transfers.ask(|reply| transfers::Msg::List { reply }, PROMPT).await;
-        Ok(Transfers { items: asked.map_err(failures::away)? })
+        asked.map_err(failures::away)
     }
 
     async fn wait(&self, wait: &Wait, watcher: &Watcher) -> Result<Transfer, Failure> {

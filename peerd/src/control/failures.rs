@@ -3,7 +3,7 @@
 
 use proto::control::{Failure, FailureCode};
 use proto::directory::ProblemCode;
-use proto::ids::TransferId;
+use proto::ids::{FileName, TransferId};
 
 use crate::directory::ClientError;
 use crate::directory::resolve::Unresolved;
@@ -64,6 +64,16 @@ pub(super) fn unresolved(what: &str, word: &str, error: &Unresolved) -> Failure 
                 .candidates(candidates.clone())
         }
         Unresolved::Client(error) => directory(error),
+    }
+}
+
+/// The same with names that may have been meant.
+pub(super) fn suggest(failure: Failure, names: &[FileName]) -> Failure {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.displayable())).collect();
+    match quoted.split_last() {
+        None => failure,
+        Some((one, [])) => failure.hint(format!("did you mean {one}?")),
+        Some((last, others)) => failure.hint(format!("did you mean {} or {last}?", others.join(", "))),
     }
 }
 

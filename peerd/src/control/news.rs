@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Tells until the daemon stops or nobody listens.
 pub(super) async fn subscribe(desk: &Desk, watcher: &Watcher) -> Result<Done, Failure> {
-    let over = Over::as_of(&desk.transfers().await?.items);
+    let over = Over::as_of(&desk.transfers().await?);
     watcher.news(News::Listening {}).await;
     tokio::select! {
         () = transfers(desk, watcher, over) => {}
@@ -52,7 +52,7 @@ async fn transfers(desk: &Desk, watcher: &Watcher, mut over: Over) {
         running.mark_unchanged();
         // An actor that is being restarted has the same to tell afterwards.
         let Ok(now) = desk.transfers().await else { continue };
-        for ended in over.since(now.items) {
+        for ended in over.since(now) {
             watcher.news(News::Ended(ended)).await;
         }
     }

@@ -8,7 +8,7 @@ use proto::secret::Secret;
 use super::dispatch::Desk;
 use super::{failures, through};
 use crate::directory::client::{FileQuery, PeerQuery};
-use crate::directory::resolve;
+use crate::directory::resolve::{self, Unresolved};
 
 /// Holders that `show-file` lists at the most.
 const HOLDERS: u32 = 1000;
@@ -40,6 +40,18 @@ pub(super) async fn resolve_peer(desk: &Desk, token: &Secret, word: &str) -> Res
     resolve::peer(&desk.client, token, word).await.map_err(|error| failures::unresolved("peer", word, &error))
 }
 
+/// The file that a word means.
+pub(super) async fn resolve_file(desk: &Desk, token: &Secret, word: &str) -> Result<FileEntry, Failure> {
+    match resolve::file(&desk.client, token, word).await {
+        Ok(entry) => Ok(entry),
+        Err(error @ Unresolved::Nothing) => {
+            let failure = failures::unresolved("file", word, &error);
+            Err(failures::suggest(failure, &resolve::near(&desk.client, token, word).await))
+        }
+        Err(error) => Err(failures::unresolved("file", word, &error)),
+    }
+}
+
 pub(super) async fn list_files(desk: &Desk, list: ListFiles) -> Result<Page<FileEntry>, Failure> {
     if let Some(via) = list.via.clone() {
         return through::list_files(desk, list, &via).await;
@@ -59,8 +71,7 @@ pub(super) async fn list_files(desk: &Desk, list: ListFiles) -> Result<Page<File
 
 pub(super) async fn show_file(desk: &Desk, word: &str) -> Result<FileShown, Failure> {
     let token = token(desk)?;
-    let entry = resolve::file(&desk.client, &token, word).await;
-    let entry = entry.map_err(|error| failures::unresolved("file", word, &error))?;
+    let entry = resolve_file(desk, &token, word).await?;
     let failed = |error| failures::directory(&error);
     let file = desk.client.file(&token, entry.file_id).await.map_err(failed)?;
     let holders = desk.client.holders(&token, entry.file_id, true, HOLDERS).await.map_err(failed)?;

@@ -61,6 +61,20 @@ pub async fn file(client: &Client, token: &Secret, word: &str) -> Result<FileEnt
     Err(Unresolved::Nothing)
 }
 
+/// Names that somebody who typed `word` may have had in mind: those with its longest run of letters and digits in them.
+/// Nothing where there are more than a few, or the directory does not answer: it is only a hint.
+pub async fn near(client: &Client, token: &Secret, word: &str) -> Vec<FileName> {
+    const FEW: usize = 3;
+    let runs = word.split(|c: char| !c.is_alphanumeric());
+    let Some(run) = runs.max_by_key(|run| run.chars().count()).filter(|run| run.chars().count() >= FEW) else {
+        return Vec::new();
+    };
+    let query = FileQuery { q: Some(run.into()), limit: Some(CANDIDATES), ..FileQuery::default() };
+    let page = client.files(token, &query).await.map(|page| page.items).unwrap_or_default();
+    let names: std::collections::BTreeSet<FileName> = page.into_iter().map(|entry| entry.name).collect();
+    if names.len() > FEW { Vec::new() } else { names.into_iter().collect() }
+}
+
 /// The peer that a word means.
 pub async fn peer(client: &Client, token: &Secret, word: &str) -> Result<Peer, Unresolved> {
     if let Ok(id) = word.parse::<PeerId>() {

@@ -94,6 +94,15 @@ pub(super) fn detached(started: &Started) -> String {
     format!("transfer {id} fetches {name} to {}", safe(&started.path.to_string_lossy()))
 }
 
+/// What a second Ctrl-C does, said at the first.
+pub(super) fn what_the_next_does(started: &[Started]) -> String {
+    let (them, id) = match started {
+        [one] => ("it", one.transfer_id.to_string()),
+        _ => ("them", "ID".to_owned()),
+    };
+    format!("still fetching: Ctrl-C again leaves {them} to the daemon; `peerctl cancel {id}` gives {them} up")
+}
+
 /// What to do when the user leaves before the end.
 pub(super) fn how_to_follow(started: &[Started]) -> String {
     match started {

@@ -1,7 +1,8 @@
 //! The transfer that `download --wait FILE` means.
 
-use proto::control::{Failure, ListTransfers, Started, Transfer, TransferState};
+use proto::control::{Failure, Started, Transfer, TransferState};
 
+use crate::commands::paging;
 use crate::runner::Context;
 
 /// Fewest digits of an id that count as one, as everywhere.
@@ -12,7 +13,7 @@ const SHORTEST_PREFIX: usize = 6;
 ///
 /// A simulated one brings nothing, so it is only meant where that is asked for.
 pub(super) async fn find(cx: &Context<'_>, file: &str, simulate: bool) -> Result<Option<Started>, Failure> {
-    let mut items = cx.ask(ListTransfers {}).await?.items;
+    let mut items = paging::all_transfers(async |question| cx.ask(question).await).await?;
     items.retain(|transfer| transfer.simulated == simulate);
     Ok(choose(items, file).map(joined))
 }

@@ -14,6 +14,7 @@ use crate::db::Store;
 mod challenges;
 mod liveness;
 mod passwords;
+mod requests;
 mod session_cache;
 mod throttle;
 mod tickets;
@@ -22,6 +23,7 @@ pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE, Refusal as Chall
 pub(crate) use liveness::Liveness;
 pub use passwords::hash_password;
 pub(crate) use passwords::{Passwords, Turn};
+pub(crate) use requests::Requests;
 pub(crate) use session_cache::SessionCache;
 pub(crate) use throttle::Throttle;
 pub(crate) use tickets::Tickets;
@@ -52,6 +54,7 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
     pub(crate) tickets: Tickets,
+    pub(crate) requests: Requests,
     pub(crate) terms: Terms,
     draining: AtomicBool,
 }
@@ -65,6 +68,7 @@ impl App {
             passwords: Passwords::new(),
             throttle: Throttle::default(),
             tickets,
+            requests: Requests::new(),
             draining: AtomicBool::new(false),
             store,
             terms,

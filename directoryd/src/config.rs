@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -66,6 +67,9 @@ pub struct Settings {
     /// Connections at once; a peer keeps one or two [default: 16384]
     #[arg(long, global = true, env = "DIRECTORYD_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub max_connections: Option<NonZeroUsize>,
+    /// Where figures for Prometheus are served at `/metrics`, without a login; `off` for nowhere [default: 127.0.0.1:4002]
+    #[arg(long, global = true, env = "DIRECTORYD_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    pub admin_listen: Option<Admin>,
     /// How log lines look [default: text]
     #[arg(long, global = true, env = "DIRECTORYD_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -83,6 +87,41 @@ pub enum LogFormat {
     Text,
     /// One object a line.
     Json,
+}
+
+/// Where figures are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Admin {
+    /// On [`Admin::USUAL`], or nowhere if that is taken: it was nobody's choice, and no reason not to start.
+    #[default]
+    Usual,
+    /// There, and nowhere else.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl Admin {
+    /// Where nothing else is said: this machine alone.
+    pub const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4002);
+}
+
+impl FromStr for Admin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let unknown = |_| format!("`{}` is neither an address with a port nor `off`", text.escape_debug());
+        text.parse().map(Self::At).map_err(unknown)
+    }
+}
+
+impl<'de> Deserialize<'de> for Admin {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// Files for serving HTTPS.
@@ -113,6 +152,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// What clients may cost.
     pub limits: Limits,
+    /// Where figures are served.
+    pub admin: Admin,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -158,6 +199,7 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             insecure_http: self.insecure_http.or(other.insecure_http),
             max_connections: self.max_connections.or(other.max_connections),
+            admin_listen: self.admin_listen.or(other.admin_listen),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
         }
@@ -191,8 +233,8 @@ impl Settings {
         }
         let session = self.session.map_or(Duration::from_hours(30 * 24), |span| span.0);
         let log_format = self.log_format.unwrap_or_default();
-        let limits = limits(self.max_connections);
-        Ok(Config { listen, database, lease, heartbeat, session, ticket, tls, limits, log_format, log_level })
+        let (limits, admin) = (limits(self.max_connections), self.admin_listen.unwrap_or_default());
+        Ok(Config { listen, database, lease, heartbeat, session, ticket, tls, limits, admin, log_format, log_level })
     }
 }
 

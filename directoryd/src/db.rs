@@ -14,6 +14,7 @@
 
 #![expect(clippy::ref_option_ref, reason = "so says the code that `Insertable` generates")]
 
+mod commits;
 mod error;
 mod migrations;
 mod model;
@@ -25,6 +26,7 @@ mod search;
 mod sqlite;
 mod store;
 
+pub(crate) use commits::Commits;
 pub use error::StoreError;
 pub use migrations::{MigrateError, Migrated};
 pub(crate) use model::{

@@ -14,11 +14,12 @@ mod error;
 mod events;
 mod handlers;
 mod leases;
+mod metrics;
 mod routes;
 mod server;
 
 pub use app::hash_password;
-pub use config::{BadConfig, Config, Database, LogFormat, PostgresServer, Settings, Span, Tls};
+pub use config::{Admin, BadConfig, Config, Database, LogFormat, PostgresServer, Settings, Span, Tls};
 pub use db::{
     BackupError, KeyTerms, MigrateError, Migrated, NewAccount, Purpose, Rotation, SigningKey, Store, StoreError, backup,
 };

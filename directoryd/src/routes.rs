@@ -22,6 +22,7 @@ mod query;
 mod reply;
 mod service;
 mod sessions;
+mod template;
 mod users;
 
 pub(crate) use service::service;

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use transport::Limits;
 
 use crate::app::{App, Terms, Tickets, now};
-use crate::config::{Config, Database, Tls};
+use crate::config::{Admin, Config, Database, Tls};
 use crate::db::{self, KeyTerms, MigrateError, Migrated, Purpose, Store, StoreError};
-use crate::routes;
+use crate::{metrics, routes};
 
 /// Connections that may wait to be accepted: all peers come at once after a restart, and of those beyond it some believe
 /// themselves connected and are not. The usual 128 is too few for a few hundred; the system caps it (`net.core.somaxconn`).
@@ -31,6 +31,14 @@ pub enum StartError {
     /// Somebody else listens there, or the address is not ours.
     #[error("cannot listen on {address}: {why}; stop what listens there, or choose another address with --listen")]
     Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// The figures cannot be served where they should.
+    #[error("cannot serve figures on {address}: {why}; choose another address with --admin-listen, or `off`")]
+    Admin {
         /// Where.
         address: SocketAddr,
         /// What the system says.
@@ -65,6 +73,7 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    admin: Option<TcpListener>,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
     app: Arc<App>,
@@ -95,12 +104,18 @@ impl Server {
         if up > 0 {
             tracing::info!(peers = up, "peers that were up keep one lease of grace");
         }
-        Ok(Self { listener, address, tls, limits: config.limits, app, _serving: serving })
+        let admin = admin(config.admin)?;
+        Ok(Self { listener, address, admin, tls, limits: config.limits, app, _serving: serving })
     }
 
     /// Where it listens; tells the port where 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its figures are served, if they are.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// What it stores.
@@ -112,6 +127,9 @@ impl Server {
     pub async fn run(self, shutdown: CancellationToken) {
         let stopped = CancellationToken::new();
         let background = tokio::spawn(background(Arc::clone(&self.app), stopped.clone()));
+        // Until the last request is answered: how a stop goes is worth seeing.
+        let figures =
+            self.admin.map(|listener| tokio::spawn(metrics::serve(Arc::clone(&self.app), listener, stopped.clone())));
         let app = Arc::clone(&self.app);
         let token = shutdown.clone();
         let not_ready = tokio::spawn(async move {
@@ -125,6 +143,11 @@ impl Server {
         if background.await.is_err() {
             tracing::error!("the background task panicked");
         }
+        if let Some(figures) = figures
+            && figures.await.is_err()
+        {
+            tracing::error!("the task that serves the figures panicked");
+        }
         tracing::info!(connections_cut = drained.cut, "stopped");
     }
 }
@@ -135,6 +158,23 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// The listener for the figures. The usual address is given up where somebody else has it, a chosen one is not.
+fn admin(wanted: Admin) -> Result<Option<TcpListener>, StartError> {
+    let (address, chosen) = match wanted {
+        Admin::Off => return Ok(None),
+        Admin::Usual => (Admin::USUAL, false),
+        Admin::At(address) => (address, true),
+    };
+    match listen(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(why) if chosen => Err(StartError::Admin { address, why }),
+        Err(error) => {
+            tracing::warn!(figures = %address, %error, "no figures are served: choose an address with --admin-listen, or off");
+            Ok(None)
+        }
+    }
 }
 
 fn tls(files: &Tls) -> Result<Arc<ServerConfig>, StartError> {

@@ -75,6 +75,9 @@ pub struct Settings {
     /// In which order the pieces of a file are fetched: rarest, or in-order for who reads along [default: rarest]
     #[arg(long, env = "PEERD_PIECE_ORDER", value_name = "ORDER")]
     pub piece_order: Option<PieceOrder>,
+    /// Serve figures for Prometheus at `/metrics` of this address, without a login [default: nowhere]
+    #[arg(long, env = "PEERD_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Allow a directory off this machine without TLS
     #[arg(long, env = "PEERD_INSECURE_HTTP", num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
@@ -158,6 +161,8 @@ pub struct Config {
     pub upload_slots: usize,
     /// In which order the pieces of a file are fetched.
     pub piece_order: PieceOrder,
+    /// Where figures are served.
+    pub metrics_listen: Option<SocketAddr>,
     /// Certificates that an https directory is held to; the system's where nothing is named.
     pub directory_ca: Option<PathBuf>,
     /// How long an ended ticket still opens while the directory is out of reach.
@@ -226,6 +231,7 @@ impl Config {
             max_download_per_peer: settings.max_download_per_peer.map(|rate| rate.0),
             upload_slots: settings.upload_slots.map_or(UPLOAD_SLOTS, |slots| slots.get().into()),
             piece_order: settings.piece_order.unwrap_or_default(),
+            metrics_listen: settings.metrics_listen,
             directory_ca: settings.directory_ca,
             ticket_grace: Duration::from_secs(settings.ticket_grace.unwrap_or(0)),
             fault_injection: settings.fault_injection.unwrap_or(false),
@@ -273,6 +279,7 @@ impl Settings {
             max_download_per_peer: self.max_download_per_peer.or(under.max_download_per_peer),
             upload_slots: self.upload_slots.or(under.upload_slots),
             piece_order: self.piece_order.or(under.piece_order),
+            metrics_listen: self.metrics_listen.or(under.metrics_listen),
             directory_ca: self.directory_ca.or(under.directory_ca),
             ticket_grace: self.ticket_grace.or(under.ticket_grace),
             log_format: self.log_format.or(under.log_format),

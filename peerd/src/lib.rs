@@ -5,6 +5,7 @@
 pub mod config;
 pub mod control;
 pub mod directory;
+pub mod figures;
 pub mod healthcheck;
 pub mod heartbeat;
 pub mod mailbox;

@@ -19,8 +19,10 @@ use proto::ids::InstanceId;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use transport::Identity;
 
+mod page;
 pub mod restart;
 
 use self::restart::{Budget, Policy, Verdict};
@@ -30,6 +32,7 @@ use crate::control::{self, Control, NoSocket};
 use crate::directory::actor::Registrant;
 use crate::directory::client::BadClient;
 use crate::directory::{self, Client, Directory, View};
+use crate::figures::Figures;
 use crate::heartbeat::{self, Heartbeat};
 use crate::mailbox::{Mailbox, PROMPT};
 use crate::server::{self, Guard, Listing, Offers, Pretence, Server, Service, Uplink};
@@ -60,6 +63,14 @@ pub enum NoStart {
     /// The port for other peers.
     #[error("cannot listen on {address}: {error}; choose another with --listen")]
     Port {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The address for figures.
+    #[error("cannot serve figures on {address}: {error}; choose another with --metrics-listen")]
+    Metrics {
         /// Which.
         address: std::net::SocketAddr,
         /// What the system said.
@@ -136,6 +147,7 @@ struct House {
     downlink: Downlink,
     running: watch::Sender<u64>,
     parts: watch::Sender<Vec<ActorStatus>>,
+    figures: Figures,
     desk: Desk,
 }
 
@@ -145,6 +157,8 @@ pub struct Running {
     ended: oneshot::Receiver<Option<String>>,
     /// Where it listens for other peers.
     pub address: std::net::SocketAddr,
+    /// Ends the page of figures with the rest.
+    _page: Option<DropGuard>,
 }
 
 impl Running {
@@ -181,10 +195,27 @@ pub async fn start(config: Config) -> Result<Running, NoStart> {
         Ok((listener.local_addr()?, listener))
     };
     let (address, listener) = bind().map_err(|error| NoStart::Port { address: config.listen, error })?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(figures_listener(address).await?),
+        None => None,
+    };
     let house = House::build(config, identity, state_dir, address, listener)?;
+    let (desk, figures) = (house.desk.clone(), house.figures.clone());
     let (end, ended) = oneshot::channel();
     let (root, _) = Actor::spawn(None, Node, (house, end)).await.map_err(first_cause)?;
-    Ok(Running { root, ended, address })
+    let page = metrics.map(|listener| {
+        let stop = CancellationToken::new();
+        tokio::spawn(page::serve(desk, figures, listener, stop.clone()));
+        stop.drop_guard()
+    });
+    Ok(Running { root, ended, address, _page: page })
+}
+
+async fn figures_listener(address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, NoStart> {
+    let unserved = |error| NoStart::Metrics { address, error };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(unserved)?;
+    tracing::info!(figures = %listener.local_addr().map_err(unserved)?, "figures for Prometheus are at /metrics");
+    Ok(listener)
 }
 
 /// A part's own words, without the framework's around them.
@@ -252,6 +283,7 @@ impl House {
             view,
             running,
             parts,
+            figures: Figures::default(),
             desk,
         })
     }
@@ -321,6 +353,7 @@ impl House {
                 self.desk.mail.shares.clone(),
                 self.uplink.clone(),
                 Pretence::new(self.config.max_upload),
+                self.figures.clone(),
             ),
             listing: Listing {
                 name: self.config.name.clone(),
@@ -345,6 +378,7 @@ impl House {
             catalog: self.catalog.subscribe(),
             offers: self.offers.clone(),
             downlink: self.downlink.clone(),
+            figures: self.figures.clone(),
             policy: swarm::Config {
                 piece_order: simulation::question::order(self.config.piece_order),
                 ..swarm::Config::default()
@@ -355,6 +389,7 @@ impl House {
             files: self.desk.mail.simulation.clone(),
             catalog: self.catalog.subscribe(),
             state_dir: Arc::clone(&self.state_dir),
+            figures: self.figures.clone(),
         };
         transfers::manager::Args { tools, pretence, running: self.running.clone() }
     }

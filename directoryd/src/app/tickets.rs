@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use monitor::figure::{self, LATENCIES};
+use monitor::{Counter, Histogram, Page};
 use proto::Timestamp;
 use proto::directory::{DirectoryKey, DirectoryKeys, Ticket};
 use proto::ids::{PeerId, UserName};
@@ -22,12 +24,34 @@ use crate::db::SigningKey;
 /// Remembered peers at which those whose ticket has ended are looked for and forgotten.
 const TIDY_FROM: usize = 1 << 10;
 
+/// Figures of the signing.
+pub(crate) struct Signing {
+    time: Histogram,
+    failures: Counter,
+}
+
+impl Signing {
+    fn new() -> Self {
+        let help = "Time that signing one ticket took.";
+        Self {
+            time: figure::histogram("directoryd_ticket_signing_duration_seconds", help, LATENCIES),
+            failures: figure::counter("directoryd_ticket_failures_total", "Tickets that could not be signed."),
+        }
+    }
+
+    pub(crate) fn show(&self, page: &Page) {
+        page.show(self.time.clone());
+        page.show(self.failures.clone());
+    }
+}
+
 pub(crate) struct Tickets {
     audience: String,
     life: Duration,
     clock: Clock,
     keys: RwLock<Arc<Keys>>,
     issued: Mutex<Issued>,
+    signing: Signing,
 }
 
 impl Tickets {
@@ -38,9 +62,15 @@ impl Tickets {
             clock: Clock::start(),
             keys: RwLock::new(Arc::new(Keys(Vec::new()))),
             issued: Mutex::default(),
+            signing: Signing::new(),
         };
         tickets.adopt(keys);
         tickets
+    }
+
+    /// What is counted of the signing.
+    pub(crate) fn signing(&self) -> &Signing {
+        &self.signing
     }
 
     /// The time that tickets go by.
@@ -55,12 +85,15 @@ impl Tickets {
         // A ticket never outlives its key.
         let exp = key.ends_at.map_or(now + self.life, |end| end.min(now + self.life));
         let claims = Claims { aud: self.audience.clone(), sub: peer, user, iat: now, exp };
+        let begun = Instant::now();
         match key.signer.sign(&claims) {
             Ok(token) => {
+                self.signing.time.observe(figure::seconds(begun.elapsed()));
                 self.issued().note(peer, Last { at: now, exp, key: key.id.clone() });
                 Some(Ticket { token: Secret::new(token), expires_at: exp })
             }
             Err(error) => {
+                self.signing.failures.inc();
                 tracing::error!(%peer, %error, "cannot sign a ticket");
                 None
             }

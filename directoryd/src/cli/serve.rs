@@ -23,6 +23,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let hints = std::io::stderr().is_terminal() || config.log_format == LogFormat::Text;
     let server = Server::bind(config.clone()).await?;
     tracing::info!(address = %server.address(), database = %config.database, "serving");
+    if let Some(figures) = server.admin_address() {
+        tracing::info!(%figures, "figures for Prometheus are at /metrics");
+    }
     if hints {
         eprintln!("{}", next_command(&server, &config).await?);
     }

@@ -66,3 +66,14 @@ fn databases_are_named_by_url() {
         assert!(bad.parse::<Database>().is_err(), "{bad}");
     }
 }
+
+#[test]
+fn figures_are_served_somewhere_or_nowhere() {
+    let usual = Settings::default().resolve(None, at_home).unwrap();
+    assert_eq!(usual.admin, Admin::Usual);
+    for (text, admin) in
+        [("off", Some(Admin::Off)), ("[::1]:7", Some(Admin::At("[::1]:7".parse().unwrap()))), ("no", None)]
+    {
+        assert_eq!(text.parse().ok(), admin, "{text}");
+    }
+}

@@ -21,7 +21,7 @@ mod writer;
 
 pub(super) use connection::migrate;
 
-use super::{Answer, Purpose};
+use super::{Answer, Commits, Purpose};
 use crate::config::PostgresServer;
 use connection::Dialler;
 use link::Link;
@@ -43,6 +43,11 @@ impl Tasks {
         // Who cannot serve shall hear of it now, not with the first write.
         writing.connection().await?;
         Ok(Self { writer: Writer::spawn(writing), readers: Readers::spawn(&dialler) })
+    }
+
+    /// What is counted of the writing.
+    pub(super) fn commits(&self) -> &Commits {
+        self.writer.commits()
     }
 
     /// Runs `work` in a transaction and answers after its commit. It may be run more than once, where others got in its way.

@@ -19,7 +19,7 @@ pub use backup::BackupError;
 pub(super) use backup::backup;
 pub(super) use connection::migrate;
 
-use super::Answer;
+use super::{Answer, Commits};
 use readers::Readers;
 use run::RunQueryDsl;
 use writer::Writer;
@@ -35,6 +35,11 @@ impl Threads {
     /// Over a database that is up to date.
     pub(super) fn spawn(path: &Path) -> std::io::Result<Self> {
         Ok(Self { writer: Writer::spawn(path.to_owned())?, readers: Readers::spawn(path)? })
+    }
+
+    /// What is counted of the writing.
+    pub(super) fn commits(&self) -> &Commits {
+        self.writer.commits()
     }
 
     /// Runs `work` in a transaction and answers after its commit.

@@ -11,7 +11,7 @@ use super::model::{
     After, Credentials, FileFilter, KeyTerms, KnownPeer, ListedSession, NewAccount, NewSession, PeerFilter, Registered,
     Registration, Rotation, SessionOwner, SigningKey,
 };
-use super::{Answer, Purpose, StoreError, postgres, sqlite};
+use super::{Answer, Commits, Purpose, StoreError, postgres, sqlite};
 use crate::config::Database;
 
 /// A handle on the open database. A clone is another handle on the same one.
@@ -54,6 +54,14 @@ impl Store {
                 Ok(Self(Backend::Sqlite(threads)))
             }
             Database::Postgres(server) => Ok(Self(Backend::Postgres(postgres::Tasks::spawn(server, purpose).await?))),
+        }
+    }
+
+    /// What is counted of the writing.
+    pub(crate) fn commits(&self) -> &Commits {
+        match &self.0 {
+            Backend::Sqlite(threads) => threads.commits(),
+            Backend::Postgres(tasks) => tasks.commits(),
         }
     }
 
@@ -124,6 +132,10 @@ impl Store {
 
     pub(crate) async fn revoke_session(&self, id: SessionId, of: Option<UserName>) -> Answer<bool> {
         ask!(self.write, [of], sessions::revoke(id, of.as_ref()))
+    }
+
+    pub(crate) async fn running_sessions(&self, now: Timestamp) -> Answer<u64> {
+        ask!(self.read, [], sessions::running(now))
     }
 
     pub(crate) async fn remove_ended_sessions(&self, now: Timestamp) -> Answer<()> {

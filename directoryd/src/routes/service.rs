@@ -1,4 +1,4 @@
-//! Around all routes: every request gets an id, every answer carries it, and the log has both.
+//! Around all routes: every request gets an id, every answer carries it, the log has both, and the figures count it.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tower::Service;
 use warp::reply::Response;
 
+use super::template;
 use crate::app::App;
 
 /// Finds a request in the log: 16 hex digits, drawn at random.
@@ -33,18 +34,20 @@ pub(crate) fn service(
     app: &Arc<App>,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static + use<>
 {
-    let routes = warp::service(super::all(app));
+    let (routes, app) = (warp::service(super::all(app)), Arc::clone(app));
     tower::service_fn(move |mut request: Request<Incoming>| {
-        let mut routes = routes.clone();
+        let (mut routes, app) = (routes.clone(), Arc::clone(&app));
         async move {
-            let (id, start) = (RequestId::draw(), Instant::now());
+            let (id, start, _open) = (RequestId::draw(), Instant::now(), app.requests.begin());
             request.extensions_mut().insert(id.clone());
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
             let mut response = routes.call(request).await?;
             if let Ok(value) = HeaderValue::from_str(&id.0) {
                 response.headers_mut().insert("x-request-id", value);
             }
-            let (status, took) = (response.status().as_u16(), start.elapsed());
+            let took = start.elapsed();
+            app.requests.answered(template::of(&path), &method, response.status(), took);
+            let status = response.status().as_u16();
             if status >= 500 {
                 tracing::warn!(request_id = %id, %method, path, status, ?took, "a request failed");
             } else {

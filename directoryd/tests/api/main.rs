@@ -9,6 +9,7 @@ mod accounts;
 mod backend;
 mod crash;
 mod errors;
+mod figures;
 mod files;
 mod guessing;
 mod leases;

@@ -1,10 +1,10 @@
 //! A directory of one's own, and peers to talk to it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use directoryd::{Config, Database, LogFormat, NewAccount, Server, Store};
+use directoryd::{Admin, Config, Database, LogFormat, NewAccount, Server, Store};
 use proto::Timestamp;
 use proto::directory::{
     Announce, FileEntry, HoldingState, IssuedChallenge, Lease, Page, PatchFiles, PatchedFiles, Peer, PeerState,
@@ -249,6 +249,7 @@ pub(crate) fn config(database: Database) -> Config {
         ticket: Duration::from_mins(10),
         tls: None,
         limits: Limits::default(),
+        admin: Admin::Off,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),
     }
@@ -259,6 +260,8 @@ pub(crate) struct Directory {
     pub(crate) api: Api,
     pub(crate) store: Store,
     pub(crate) config: Config,
+    /// Where its figures are served.
+    pub(crate) figures: Option<SocketAddr>,
     pub(crate) backend: Backend,
     stop: CancellationToken,
     serving: JoinHandle<()>,
@@ -282,10 +285,10 @@ impl Directory {
 
     async fn over(backend: Backend, config: Config) -> Self {
         let server = Server::bind(config.clone()).await.unwrap();
-        let (api, store) = (Api::at(&server.address().to_string()), server.store());
+        let (api, store, figures) = (Api::at(&server.address().to_string()), server.store(), server.admin_address());
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.run(stop.clone()));
-        Self { api, store, config, backend, stop, serving }
+        Self { api, store, config, figures, backend, stop, serving }
     }
 
     /// Stops it, and starts another over the same database.

@@ -11,6 +11,7 @@ mod backend;
 mod commands;
 #[path = "../api/errors.rs"]
 mod errors;
+mod figures;
 #[path = "../api/files.rs"]
 mod files;
 #[path = "../api/leases.rs"]

@@ -9,6 +9,7 @@ mod control;
 mod directory_outage;
 mod exit_codes;
 mod fencing;
+mod figures;
 mod handshake;
 mod healthcheck;
 mod journey;

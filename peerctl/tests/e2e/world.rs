@@ -101,6 +101,11 @@ impl World {
         self.directory = Some(process);
     }
 
+    /// The directory serves its figures, from its next start on.
+    pub(crate) fn serve_figures(&mut self) {
+        self.flags.extend(["--admin-listen".to_owned(), self.address(0, 4002).to_string()]);
+    }
+
     pub(crate) fn kill_directory(&mut self) {
         self.directory = None;
     }

@@ -25,6 +25,7 @@ use super::listing;
 use super::offers::{Gains, Grant, Offer, Offers, Refused, Source};
 use super::pretence::Pretence;
 use super::uplink::Uplink;
+use crate::figures::Figures;
 use crate::mailbox::Mailbox;
 use crate::shares::{self, Catalog};
 use crate::store::source::{self, Unreadable};
@@ -40,22 +41,25 @@ pub struct Service {
     shares: Mailbox<shares::Msg>,
     uplink: Uplink,
     pretence: Pretence,
+    figures: Figures,
     reads: Arc<Semaphore>,
     /// Ends every stream when the server does.
     closing: CancellationToken,
 }
 
 impl Service {
-    /// `shares` is told of content that no longer hashes, `uplink` holds what is sent, `pretence` that of simulated transfers.
+    /// `shares` is told of content that no longer hashes, `uplink` holds what is sent, `pretence` that of simulated transfers;
+    /// `figures` count what is sent.
     pub fn new(
         catalog: watch::Receiver<Arc<Catalog>>,
         offers: Offers,
         shares: Mailbox<shares::Msg>,
         uplink: Uplink,
         pretence: Pretence,
+        figures: Figures,
     ) -> Self {
         let reads = Arc::new(Semaphore::new(READS));
-        Self { catalog, offers, shares, uplink, pretence, reads, closing: CancellationToken::new() }
+        Self { catalog, offers, shares, uplink, pretence, figures, reads, closing: CancellationToken::new() }
     }
 
     /// The same, with streams that end when this is cancelled.
@@ -116,6 +120,7 @@ impl Service {
         out: &Parts,
     ) -> Result<(), Status> {
         let (pace, turn) = (self.uplink.to(to), Turn::next());
+        let _open = self.figures.upload();
         let mut bytes = self.read_piece(offer, piece).await?.map_err(|error| {
             let id = offer.manifest().id();
             tracing::debug!(file_id = %id, piece, %error, "a piece cannot be handed out");
@@ -127,9 +132,11 @@ impl Service {
             let data = bytes.split_to(bytes.len().min(size));
             pace.pass(turn, data.len()).await;
             let ends = if bytes.is_empty() { grant.take() } else { None };
+            let length = data.len();
             if out.send(Ok(Outgoing { part: PiecePart { data }, ends })).await.is_err() {
                 return Ok(());
             }
+            self.figures.sent(length);
         }
         Ok(())
     }
@@ -286,7 +293,14 @@ impl Transfer for Service {
         let id = parsed(&request.into_inner().file_id)?;
         let file = listing::held(&self.catalog.borrow(), id);
         let file = file.ok_or_else(|| Status::not_found("this peer does not hold that file"))?;
-        Ok(self.streaming(self.pretence.of(file)))
+        let (figures, mut told) = (self.figures.clone(), 0);
+        let steps = self.pretence.of(file).inspect(move |step| {
+            if let Ok(step) = step {
+                figures.pretended_sent(step.bytes.saturating_sub(told));
+                told = step.bytes;
+            }
+        });
+        Ok(self.streaming(steps))
     }
 }
 

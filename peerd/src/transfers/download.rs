@@ -40,6 +40,7 @@ use self::swarming::Swarming;
 use super::link::{Downlink, Fact};
 use super::locate::{Locator, Search, Unlocated};
 use super::progress::Meter;
+use crate::figures::Figures;
 use crate::mailbox::{Mailbox, Reply};
 use crate::server::offers::{Offers, Registration};
 use crate::shares::{self, Catalog, Share};
@@ -105,6 +106,8 @@ pub struct Tools {
     pub offers: Offers,
     /// Sets the pace of all downloads together, and of what comes from each peer.
     pub downlink: Downlink,
+    /// Counts what comes, and how downloads end.
+    pub figures: Figures,
     /// What is asked of whom, and in which order.
     pub policy: swarm::Config,
 }

@@ -27,6 +27,7 @@ use transport::{DialOptions, Identity};
 
 use self::census::{Census, Fetch, Wait};
 use super::bearer::{Bearer, Peer};
+use crate::figures::Figures;
 use crate::store::part::Part;
 use crate::throttle::{Lane, PerPeer, Throttle, Turn};
 
@@ -92,6 +93,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Says what the fetches are at.
     pub census: Census,
+    /// Counts what comes.
+    pub figures: Figures,
     /// What the pieces must hash to.
     pub manifest: Arc<Manifest>,
     /// Where they go.
@@ -204,6 +207,7 @@ async fn converse(
     let mut updates = client.watch_pieces(hello).await.map_err(|status| said(&status))?.into_inner();
     let first = updates.message().await.map_err(|status| said(&status))?.ok_or("it did not say what it has")?;
     report(Fact::Joined(shown(first, shared.manifest.geometry().count())?));
+    let _source = shared.figures.source();
 
     let pace = shared.limits.from(holder.peer_id);
     let mut fetches = JoinSet::new();
@@ -297,7 +301,7 @@ impl Errand {
     async fn run(self, mut client: Peer, file_id: Bytes) -> (Piece, Fact) {
         let piece = self.piece;
         let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
-        let mut fetch = self.shared.census.fetch();
+        let (mut fetch, figures) = (self.shared.census.fetch(), self.shared.figures.clone());
         let fact = match self.receive(client.fetch_pieces(request), &mut fetch).await {
             Ok(chunks) => {
                 fetch.goes_to(Wait::Disk);
@@ -308,6 +312,11 @@ impl Errand {
             Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
             Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
         };
+        match fact {
+            Fact::Stored(_) => figures.verified(),
+            Fact::Rejected(_) => figures.rejected(),
+            _ => {}
+        }
         (piece, fact)
     }
 
@@ -326,6 +335,7 @@ impl Errand {
         let mut left = self.shared.manifest.geometry().len(self.piece.0) as usize;
         let mut chunks = Vec::new();
         while let Some(part) = within(parts.message()).await?.map_err(|status| refusal(&status))? {
+            self.shared.figures.received(part.data.len());
             left = left.checked_sub(part.data.len()).ok_or(Refusal::TooLong)?;
             if chunks.is_empty() {
                 (self.report)(Fact::Begun(self.piece));

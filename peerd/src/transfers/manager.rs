@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::download::{self, Download, Tools};
 use super::limit;
 use super::simulation::{self, Simulation};
+use crate::figures::Figures;
 use crate::mailbox::Reply;
 use crate::store::resume::{self, Note};
 
@@ -258,6 +259,19 @@ impl Entry {
     fn is_over(&self) -> bool {
         self.view.borrow().state.is_final()
     }
+
+    /// A fault of ours. The note stays, so the next start tries again.
+    fn fail(&self, error: &str, figures: &Figures) {
+        self.view.send_modify(|view| {
+            if !view.state.is_final() {
+                view.state = TransferState::Failed;
+                view.failure = Some(FailureCode::Internal);
+                let advice = "download it again to go on from what is stored";
+                view.reason = Some(format!("a fault in the daemon: {error}; {advice}"));
+                figures.ended(view.state, view.simulated);
+            }
+        });
+    }
 }
 
 impl State {
@@ -320,7 +334,7 @@ impl State {
         };
         match spawned {
             Ok(child) => entry.actor = Some(child),
-            Err(error) => entry.view.send_modify(|view| fail(view, &error.to_string())),
+            Err(error) => entry.fail(&error.to_string(), &self.args.tools.figures),
         }
         self.count();
     }
@@ -364,7 +378,7 @@ impl State {
             entry.actor = None;
             if let Some(error) = error {
                 tracing::error!(transfer = %entry.view.borrow().transfer_id, error, "a download failed by a fault of the daemon");
-                entry.view.send_modify(|view| fail(view, &error));
+                entry.fail(&error, &self.args.tools.figures);
             }
         }
         self.count();
@@ -399,14 +413,5 @@ fn bare(transfer: &Transfer) -> Explanation {
         in_flight: ByteCount::ZERO,
         duplicates: ByteCount::ZERO,
         sources: Vec::new(),
-    }
-}
-
-/// A fault of ours. The note stays, so the next start tries again.
-fn fail(view: &mut Transfer, error: &str) {
-    if !view.state.is_final() {
-        view.state = TransferState::Failed;
-        view.failure = Some(FailureCode::Internal);
-        view.reason = Some(format!("a fault in the daemon: {error}; download it again to go on from what is stored"));
     }
 }

@@ -19,6 +19,7 @@ use transport::DialOptions;
 
 use super::locate::{Locator, is_usable};
 use super::progress::Meter;
+use crate::figures::Figures;
 use crate::mailbox::{Mailbox, PROMPT, Reply};
 use crate::shares::Catalog;
 use crate::simulation;
@@ -76,6 +77,8 @@ pub struct Tools {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Notes on disk.
     pub state_dir: Arc<StateDir>,
+    /// Counts what would come, and how transfers end.
+    pub figures: Figures,
 }
 
 /// What it is started with.
@@ -186,6 +189,7 @@ impl State {
                     (view.bytes, view.sources) = (ByteCount::ZERO, vec![source(holder)]);
                 }
                 Fact::Moved(bytes) => {
+                    self.args.tools.figures.pretended_received(bytes.as_u64().saturating_sub(view.bytes.as_u64()));
                     self.meter.note(elapsed, bytes);
                     (view.bytes, view.rate) = (bytes, self.meter.rate());
                     view.sources.iter_mut().for_each(|source| source.bytes = bytes);
@@ -237,6 +241,7 @@ impl State {
     /// Says the last word once the note is gone.
     fn end(&self, me: &ActorRef<Msg>, last: Transfer) {
         let (me, view, keeper) = (me.clone(), self.args.view.clone(), self.keeper.clone());
+        self.args.tools.figures.ended(last.state, true);
         tokio::spawn(async move {
             keeper.forget().await;
             view.send_replace(last);

@@ -5,7 +5,7 @@
 //! again", and every change is written so that doing it twice is doing it once.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::connection::BEGIN;
 use super::job::{self, Job, QUEUE};
 use super::link::Link;
-use crate::db::{Answer, StoreError};
+use crate::db::{Answer, Commits, StoreError};
 
 /// Most requests of one transaction, so that the first of them does not wait long: each takes a dozen round trips.
 const GROUP: usize = 64;
@@ -28,13 +28,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    commits: Commits,
 }
 
 impl Writer {
     pub(super) fn spawn(link: Link) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(work_off(link, jobs));
-        Self { queue }
+        let commits = Commits::new();
+        tokio::spawn(work_off(link, jobs, commits.clone()));
+        Self { queue, commits }
+    }
+
+    /// What is counted of it.
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     pub(super) async fn run<T, F>(&self, work: F) -> Answer<T>
@@ -46,10 +53,12 @@ impl Writer {
     }
 }
 
-async fn work_off(mut link: Link, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+async fn work_off(mut link: Link, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: Commits) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.recv_many(&mut group, GROUP).await > 0 {
+        let begun = Instant::now();
         if let Ok(outcome) = AssertUnwindSafe(store(&mut link, &mut group)).catch_unwind().await {
+            commits.note(group.len(), begun.elapsed(), outcome.is_ok());
             group.drain(..).for_each(|job| job.answer(outcome.clone()));
         } else {
             tracing::error!("a write panicked; its group was not stored, the task goes on");

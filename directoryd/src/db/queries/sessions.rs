@@ -52,6 +52,12 @@ pub(in crate::db) async fn owner(connection: &mut Connection, token_hash: &[u8; 
     Ok(Some(owner))
 }
 
+/// Sessions that run.
+pub(in crate::db) async fn running(connection: &mut Connection, now: Timestamp) -> Answer<u64> {
+    let running = sessions::table.filter(sessions::expires_at.gt(now.as_millisecond())).count();
+    rows::count(running.get_result(connection).await?)
+}
+
 pub(in crate::db) async fn remove(connection: &mut Connection, token_hash: &[u8; 32]) -> Answer<()> {
     diesel::delete(sessions::table.find(token_hash.as_slice())).execute(connection).await?;
     Ok(())

@@ -6,13 +6,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use diesel::Connection;
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::open;
-use crate::db::{Answer, StoreError};
+use crate::db::{Answer, Commits, StoreError};
 
 /// Requests that may wait. At 30 per commit and 1 ms per commit this is 140 ms of work.
 const QUEUE: usize = 4096;
@@ -23,17 +24,25 @@ const GROUP: usize = 256;
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    commits: Commits,
 }
 
 impl Writer {
     pub(super) fn spawn(path: PathBuf) -> std::io::Result<Self> {
         let (queue, mut jobs) = mpsc::channel(QUEUE);
+        let commits = Commits::new();
+        let counted = commits.clone();
         std::thread::Builder::new().name("db-writer".into()).spawn(move || {
-            while catch_unwind(AssertUnwindSafe(|| work_off(&path, &mut jobs))).is_err() {
+            while catch_unwind(AssertUnwindSafe(|| work_off(&path, &mut jobs, &counted))).is_err() {
                 tracing::error!("a write panicked; its group was not stored, the thread goes on");
             }
         })?;
-        Ok(Self { queue })
+        Ok(Self { queue, commits })
+    }
+
+    /// What is counted of it.
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// Runs `work` in a transaction and answers after its commit.
@@ -90,11 +99,13 @@ where
     }
 }
 
-fn work_off(path: &Path, jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
+fn work_off(path: &Path, jobs: &mut mpsc::Receiver<Box<dyn Job>>, commits: &Commits) {
     let mut connection = None;
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        let begun = Instant::now();
         let outcome = commit(path, &mut connection, &mut group);
+        commits.note(group.len(), begun.elapsed(), outcome.is_ok());
         match &outcome {
             Ok(()) | Err(StoreError::Busy) => {}
             Err(error) => {

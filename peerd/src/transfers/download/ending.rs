@@ -59,6 +59,7 @@ impl State {
                 offered.finish(path);
             }
             keeper.forget().await;
+            tools.figures.ended(last.state, false);
             tracing::info!(transfer = %note.transfer_id, file_id = %note.file_id, path = %note.path.display(), "downloaded");
             view.send_replace(last);
         });
@@ -91,11 +92,13 @@ impl State {
     fn end(&mut self, last: Transfer, discard: Option<Arc<Part>>) {
         self.offer_no_more();
         let (keeper, view) = (self.keeper.clone(), self.args.view.clone());
+        let figures = self.args.tools.figures.clone();
         tokio::spawn(async move {
             keeper.forget().await;
             if let Some(part) = discard {
                 outcome::discard(part).await;
             }
+            figures.ended(last.state, false);
             view.send_replace(last);
         });
     }

@@ -56,7 +56,8 @@ impl State {
                     all: self.place.clone(),
                     each: self.args.tools.downlink.each.clone(),
                 };
-                let shared = link::Shared { identity, bearer, limits, census: Census::default(), manifest, part };
+                let (census, figures) = (Census::default(), self.args.tools.figures.clone());
+                let shared = link::Shared { identity, bearer, limits, census, figures, manifest, part };
                 let mut swarming = Swarming::new(shared, self.args.tools.policy.clone(), stored, self.me.clone());
                 let mut events = if self.args.note.paused { swarming.pause() } else { Vec::new() };
                 events.extend(swarming.drain());

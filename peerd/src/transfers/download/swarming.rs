@@ -134,9 +134,11 @@ impl Swarming {
             Fact::Gained(pieces) => Input::PeerGained { peer: key, pieces },
             Fact::Begun(piece) => Input::PieceBegun { peer: key, piece },
             Fact::Stored(piece) => {
-                if !self.core.stored().get(piece) {
+                let length = self.shared.manifest.geometry().len(piece.0);
+                if self.core.stored().get(piece) {
+                    self.shared.figures.duplicate(length);
+                } else {
                     self.links.iter().filter(|(other, _)| **other != key).for_each(|(_, (_, link))| link.tell(piece));
-                    let length = self.shared.manifest.geometry().len(piece.0);
                     events.push(Event::Gained(peer, ByteCount::new(u64::from(length))));
                 }
                 Input::PieceStored { peer: key, piece }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use monitor::ServiceManager;
 use peerd::config::{BadConfig, Config, Settings};
 use peerd::store::layout::StateDir;
 use peerd::{node, telemetry};
@@ -101,13 +102,18 @@ async fn serve(config: Config) -> Result<(), String> {
     if std::io::stderr().is_terminal() && !logs_in {
         eprintln!("peerd is ready. Next: peerctl --socket {} login", socket.display());
     }
+    let manager = ServiceManager::find(|name| std::env::var(name).ok());
+    manager.ready();
+    let pulse = running.pulse.clone();
     running
         .until(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = async { manager.watch(|| pulse.beat()).await; std::future::pending().await } => {}
             }
             tracing::info!("stopping");
+            manager.stopping();
         })
         .await
 }

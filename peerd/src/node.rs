@@ -10,12 +10,13 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::Timestamp;
 use proto::control::ActorStatus;
-use proto::ids::InstanceId;
+use proto::ids::{InstanceId, TransferId};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
@@ -33,6 +34,7 @@ use crate::directory::actor::Registrant;
 use crate::directory::client::BadClient;
 use crate::directory::{self, Client, Directory, View};
 use crate::figures::Figures;
+use crate::healthcheck;
 use crate::heartbeat::{self, Heartbeat};
 use crate::mailbox::{Mailbox, PROMPT};
 use crate::server::{self, Guard, Listing, Offers, Pretence, Server, Service, Uplink};
@@ -151,12 +153,35 @@ struct House {
     desk: Desk,
 }
 
+/// Tells whether the daemon still does what it is for.
+#[derive(Clone)]
+pub struct Pulse {
+    transfers: Mailbox<transfers::Msg>,
+    socket: PathBuf,
+}
+
+impl Pulse {
+    /// Asks an actor, then the daemon as whole over its control socket, as anybody would.
+    ///
+    /// # Errors
+    /// Who gave no answer.
+    pub async fn beat(&self) -> Result<(), String> {
+        let id = TransferId(0);
+        let asked = self.transfers.ask(|reply| transfers::Msg::Follow { id, reply }, PROMPT).await;
+        asked.map_err(|_| "the transfers do not answer".to_owned())?;
+        let socket = self.socket.clone();
+        tokio::task::spawn_blocking(move || healthcheck::ask(&socket)).await.map_err(|error| error.to_string())?
+    }
+}
+
 /// A daemon that runs.
 pub struct Running {
     root: ActorRef<Msg>,
     ended: oneshot::Receiver<Option<String>>,
     /// Where it listens for other peers.
     pub address: std::net::SocketAddr,
+    /// Tells whether it still does.
+    pub pulse: Pulse,
     /// Ends the page of figures with the rest.
     _page: Option<DropGuard>,
 }
@@ -201,6 +226,7 @@ pub async fn start(config: Config) -> Result<Running, NoStart> {
     };
     let house = House::build(config, identity, state_dir, address, listener)?;
     let (desk, figures) = (house.desk.clone(), house.figures.clone());
+    let pulse = Pulse { transfers: desk.mail.transfers.clone(), socket: desk.config.socket.clone() };
     let (end, ended) = oneshot::channel();
     let (root, _) = Actor::spawn(None, Node, (house, end)).await.map_err(first_cause)?;
     let page = metrics.map(|listener| {
@@ -208,7 +234,7 @@ pub async fn start(config: Config) -> Result<Running, NoStart> {
         tokio::spawn(page::serve(desk, figures, listener, stop.clone()));
         stop.drop_guard()
     });
-    Ok(Running { root, ended, address, _page: page })
+    Ok(Running { root, ended, address, pulse, _page: page })
 }
 
 async fn figures_listener(address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, NoStart> {

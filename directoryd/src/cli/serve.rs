@@ -1,13 +1,15 @@
 //! `directoryd [serve]`
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use anyhow::Context;
 use directoryd::{Config, LogFormat, Server, Settings};
+use monitor::ServiceManager;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::process;
+use super::{healthcheck, process};
 
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     log_to_stderr(&config);
@@ -29,7 +31,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if hints {
         eprintln!("{}", next_command(&server, &config).await?);
     }
+    let manager = Arc::new(ServiceManager::find(|name| std::env::var(name).ok()));
+    let (address, tls, stops, told) = (server.address(), config.tls.is_some(), shutdown.clone(), Arc::clone(&manager));
+    let alive = tokio::spawn(async move {
+        tokio::join!(told.watch(|| healthcheck::answers(address, tls)), async {
+            stops.cancelled().await;
+            told.stopping();
+        });
+    });
+    // The listener takes connections already; they are answered from here on.
+    manager.ready();
     server.run(shutdown).await;
+    alive.abort();
     Ok(())
 }
 

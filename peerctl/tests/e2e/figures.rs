@@ -1,8 +1,9 @@
 //! The pages of figures of both daemons, while they do what they are for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -104,6 +105,50 @@ fn figures_tell_what_was_moved_and_by_nobody_in_particular() {
             assert!(!page.contains(told), "{told} is on a page: {page}");
         }
     }
+}
+
+/// Names of ours in a text that is written for Prometheus.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    words.filter(|word| ["directoryd_", "peerd_", "process_"].iter().any(|prefix| word.starts_with(prefix))).collect()
+}
+
+#[test]
+fn every_query_that_is_shipped_names_a_figure_that_there_is() {
+    let mut world = World::new();
+    world.serve_figures();
+    world.kill_directory();
+    world.start_directory();
+    let page = world.address(1, 9100);
+    let one = world.peer_with("1", &["--metrics-listen", &page.to_string()]);
+    write(&world.path("f"), b"content");
+    one.upload(&world.path("f"));
+    let (directory, peer) = (scrape(world.address(0, 4002)), scrape(page));
+    let there: BTreeSet<&str> =
+        [&directory, &peer].into_iter().flat_map(|page| samples(page).into_keys()).map(bare).collect();
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    for file in ["grafana/enjambre.json", "prometheus/alerts.yml", "prometheus/alerts.test.yml"] {
+        let text = std::fs::read_to_string(deploy.join(file)).unwrap();
+        let asked = names(&text);
+        assert!(asked.len() > 10, "{file}: {asked:?}");
+        let missing: Vec<_> = asked.difference(&there).collect();
+        assert!(missing.is_empty(), "{file} asks for what no page has: {missing:?}");
+    }
+    // And the other way round: whoever adds a figure shows it.
+    let shown = std::fs::read_to_string(deploy.join("grafana/enjambre.json")).unwrap();
+    let unshown: Vec<_> = there.iter().filter(|name| !shown.contains(family(name))).collect();
+    let left_out = ["process_start_time_seconds"];
+    assert!(unshown.iter().all(|name| left_out.contains(name)), "the dashboard does not show {unshown:?}");
+}
+
+/// The name of a sample, without its labels.
+fn bare(sample: &str) -> &str {
+    sample.split('{').next().unwrap()
+}
+
+/// Without what histograms put behind the name.
+fn family(name: &str) -> &str {
+    ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
 #[test]

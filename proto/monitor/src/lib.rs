@@ -2,6 +2,7 @@
 //!
 //! - [`figure`]: counters, gauges and histograms, each kept beside what it counts;
 //! - [`page`]: all of them in Prometheus' text format, at `/metrics` of a listener of its own;
+//! - [`service`]: readiness and signs of life, for the service manager;
 //! - [`process`]: memory, descriptors, processor time and start of this process.
 //!
 //! Rules of the figures: base units, `_total` for counters, one prefix per program. A label has few values that are known
@@ -11,6 +12,8 @@
 pub mod figure;
 pub mod page;
 pub mod process;
+pub mod service;
 
 pub use figure::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, Occupied};
 pub use page::Page;
+pub use service::ServiceManager;

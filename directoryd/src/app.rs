@@ -4,12 +4,13 @@
 //! answers to "whose token is this" ([`session_cache`]), and who got a ticket
 //! when ([`tickets`]), and who failed to log in ([`throttle`]).
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use proto::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::db::Store;
+use crate::events::Feed;
 
 mod challenges;
 mod liveness;
@@ -56,11 +57,13 @@ pub(crate) struct App {
     pub(crate) tickets: Tickets,
     pub(crate) requests: Requests,
     pub(crate) terms: Terms,
-    draining: AtomicBool,
+    /// Hands changes to those who listen.
+    pub(crate) feed: Feed,
+    stopping: CancellationToken,
 }
 
 impl App {
-    pub(crate) fn new(store: Store, tickets: Tickets, terms: Terms) -> Self {
+    pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, terms: Terms) -> Self {
         Self {
             liveness: Liveness::new(store.clone(), terms.lease),
             sessions: SessionCache::default(),
@@ -69,18 +72,24 @@ impl App {
             throttle: Throttle::default(),
             tickets,
             requests: Requests::new(),
-            draining: AtomicBool::new(false),
+            feed,
+            stopping: CancellationToken::new(),
             store,
             terms,
         }
     }
 
-    /// From here on the directory says that it is not ready.
+    /// From here on the directory says that it is not ready, and whoever listens is let go.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.stopping.cancel();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.stopping.is_cancelled()
+    }
+
+    /// Waits until it stops.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
     }
 }

@@ -70,6 +70,9 @@ pub struct Settings {
     /// Where figures for Prometheus are served at `/metrics`, without a login; `off` for nowhere [default: 127.0.0.1:4002]
     #[arg(long, global = true, env = "DIRECTORYD_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<Admin>,
+    /// Changes that the log keeps for those who listen, for a week at most [default: 1000000]
+    #[arg(long, global = true, env = "DIRECTORYD_EVENTS_KEPT", value_name = "NUMBER")]
+    pub events_kept: Option<u64>,
     /// How log lines look [default: text]
     #[arg(long, global = true, env = "DIRECTORYD_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -154,6 +157,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where figures are served.
     pub admin: Admin,
+    /// Changes that the log keeps.
+    pub events_kept: u64,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -200,6 +205,7 @@ impl Settings {
             insecure_http: self.insecure_http.or(other.insecure_http),
             max_connections: self.max_connections.or(other.max_connections),
             admin_listen: self.admin_listen.or(other.admin_listen),
+            events_kept: self.events_kept.or(other.events_kept),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
         }
@@ -234,7 +240,21 @@ impl Settings {
         let session = self.session.map_or(Duration::from_hours(30 * 24), |span| span.0);
         let log_format = self.log_format.unwrap_or_default();
         let (limits, admin) = (limits(self.max_connections), self.admin_listen.unwrap_or_default());
-        Ok(Config { listen, database, lease, heartbeat, session, ticket, tls, limits, admin, log_format, log_level })
+        let events_kept = self.events_kept.unwrap_or(1_000_000);
+        Ok(Config {
+            listen,
+            database,
+            lease,
+            heartbeat,
+            session,
+            ticket,
+            tls,
+            limits,
+            admin,
+            events_kept,
+            log_format,
+            log_level,
+        })
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use commits::Commits;
 pub use error::StoreError;
 pub use migrations::{MigrateError, Migrated};
 pub(crate) use model::{
-    After, Credentials, FileFilter, KnownPeer, ListedSession, NewSession, PeerFilter, Registered, Registration,
+    After, Credentials, FileFilter, KnownPeer, ListedSession, NewSession, PeerFilter, Reach, Registered, Registration,
     SessionOwner, session_id,
 };
 pub use model::{KeyTerms, NewAccount, Rotation, SigningKey};

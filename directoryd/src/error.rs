@@ -40,6 +40,10 @@ impl ApiError {
         Self::new(ProblemCode::NotFound, detail)
     }
 
+    pub(crate) fn gone(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ProblemCode::Gone, detail)
+    }
+
     pub(crate) fn unauthenticated() -> Self {
         Self::new(
             ProblemCode::Unauthenticated,

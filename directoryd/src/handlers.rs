@@ -2,6 +2,7 @@
 //! an [`ApiError`](crate::error::ApiError) out. Neither HTTP nor SQL is known here.
 
 pub(crate) mod caller;
+pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod paging;
 pub(crate) mod peers;

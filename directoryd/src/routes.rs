@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::ApiError;
 
 mod context;
+mod events;
 mod files;
 mod health;
 mod peers;
@@ -37,6 +38,8 @@ fn all(app: &Arc<App>) -> impl Filter<Extract = (Response,), Error = Infallible>
         .or(sessions::routes(app))
         .unify()
         .or(users::routes(app))
+        .unify()
+        .or(events::routes(app))
         .unify()
         .or(health::versioned(app))
         .unify();

@@ -15,6 +15,7 @@ use transport::Limits;
 use crate::app::{App, Terms, Tickets, now};
 use crate::config::{Admin, Config, Database, Tls};
 use crate::db::{self, KeyTerms, MigrateError, Migrated, Purpose, Store, StoreError};
+use crate::events::{Feed, Follower};
 use crate::{metrics, routes};
 
 /// Connections that may wait to be accepted: all peers come at once after a restart, and of those beyond it some believe
@@ -24,6 +25,9 @@ const BACKLOG: u32 = 4096;
 const FOLLOW: Duration = Duration::from_secs(1);
 /// How often ended sessions are taken away.
 const TIDY: Duration = Duration::from_mins(10);
+
+/// Events that are older are forgotten, however few there are.
+const EVENTS_KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// Why the directory could not start. One line each, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +81,8 @@ pub struct Server {
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
     app: Arc<App>,
+    follower: Follower,
+    kept: EventsKept,
     _serving: Option<File>,
 }
 
@@ -99,13 +105,15 @@ impl Server {
         let audience = store.begin_keys(keys, now()).await?;
         let tickets = Tickets::new(audience, store.signing_keys().await?, config.ticket);
         let terms = Terms { lease: config.lease, heartbeat: config.heartbeat, session: config.session };
-        let app = Arc::new(App::new(store, tickets, terms));
+        let (feed, follower) = Feed::new(store.clone());
+        let app = Arc::new(App::new(store, feed, tickets, terms));
         let up = app.liveness.resume().await?;
         if up > 0 {
             tracing::info!(peers = up, "peers that were up keep one lease of grace");
         }
-        let admin = admin(config.admin)?;
-        Ok(Self { listener, address, admin, tls, limits: config.limits, app, _serving: serving })
+        let (admin, kept) = (admin(config.admin)?, EventsKept(config.events_kept));
+        let limits = config.limits;
+        Ok(Self { listener, address, admin, tls, limits, app, follower, kept, _serving: serving })
     }
 
     /// Where it listens; tells the port where 0 was asked for.
@@ -126,7 +134,7 @@ impl Server {
     /// Serves until `shutdown`, then answers what it has taken and returns.
     pub async fn run(self, shutdown: CancellationToken) {
         let stopped = CancellationToken::new();
-        let background = tokio::spawn(background(Arc::clone(&self.app), stopped.clone()));
+        let background = tokio::spawn(background(Arc::clone(&self.app), self.follower, self.kept, stopped.clone()));
         // Until the last request is answered: how a stop goes is worth seeing.
         let figures =
             self.admin.map(|listener| tokio::spawn(metrics::serve(Arc::clone(&self.app), listener, stopped.clone())));
@@ -219,8 +227,16 @@ fn lock(database: &Path) -> Result<File, StartError> {
     }
 }
 
-async fn background(app: Arc<App>, stop: CancellationToken) {
-    tokio::join!(app.liveness.run(stop.clone()), follow_keys(&app, stop.clone()), tidy(&app, stop));
+/// How many events, at the least.
+struct EventsKept(u64);
+
+async fn background(app: Arc<App>, follower: Follower, kept: EventsKept, stop: CancellationToken) {
+    tokio::join!(
+        app.liveness.run(stop.clone()),
+        follower.run(stop.clone()),
+        follow_keys(&app, stop.clone()),
+        tidy(&app, &kept, stop)
+    );
 }
 
 /// Notices what `directoryd keys` and other replicas do.
@@ -236,10 +252,19 @@ async fn follow_keys(app: &App, stop: CancellationToken) {
     }
 }
 
-async fn tidy(app: &App, stop: CancellationToken) {
+/// In steps, so that other writes get in between.
+async fn forget_events(app: &App, kept: &EventsKept, stop: &CancellationToken) -> Result<(), StoreError> {
+    while !stop.is_cancelled() && app.store.forget_events(kept.0, now() - EVENTS_KEPT_FOR).await? > 0 {}
+    Ok(())
+}
+
+async fn tidy(app: &App, kept: &EventsKept, stop: CancellationToken) {
     loop {
         if let Err(error) = app.store.remove_ended_sessions(now()).await {
             tracing::warn!(%error, "cannot take away ended sessions");
+        }
+        if let Err(error) = forget_events(app, kept, &stop).await {
+            tracing::warn!(%error, "cannot shorten the log of changes");
         }
         if stop.run_until_cancelled(tokio::time::sleep(TIDY)).await.is_none() {
             return;

@@ -10,6 +10,7 @@ mod completions;
 mod connect;
 mod doctor;
 mod download;
+mod events;
 mod explain;
 mod help;
 mod list_files;
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "get")]
     Download(download::Download),
     Transfers(transfers::ListTransfers),
+    Events(events::Events),
     Simulate(Box<simulate::Simulate>),
     Pause(pause::Pause),
     Resume(resume::Resume),
@@ -88,6 +90,7 @@ impl Command {
             Self::Unshare(command) => command.run(cx).await,
             Self::Download(command) => command.run(cx).await,
             Self::Transfers(command) => command.run(cx).await,
+            Self::Events(command) => command.run(cx).await,
             Self::Simulate(command) => command.run(cx).await,
             Self::Pause(command) => command.run(cx).await,
             Self::Resume(command) => command.run(cx).await,

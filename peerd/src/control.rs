@@ -22,6 +22,7 @@ mod callers;
 mod checkup;
 mod connection;
 pub mod dispatch;
+mod events;
 mod failures;
 mod news;
 mod pages;

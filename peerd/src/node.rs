@@ -32,7 +32,7 @@ use crate::control::dispatch::{Desk, Mail};
 use crate::control::{self, Control, NoSocket};
 use crate::directory::actor::Registrant;
 use crate::directory::client::BadClient;
-use crate::directory::{self, Client, Directory, View};
+use crate::directory::{self, Client, Directory, Interests, View};
 use crate::figures::Figures;
 use crate::healthcheck;
 use crate::heartbeat::{self, Heartbeat};
@@ -144,6 +144,7 @@ struct House {
     client: Client,
     catalog: watch::Sender<Arc<Catalog>>,
     view: watch::Sender<View>,
+    interests: Interests,
     offers: Offers,
     uplink: Uplink,
     downlink: Downlink,
@@ -293,6 +294,7 @@ impl House {
         };
         Ok(Self {
             instance: InstanceId::from_bytes(rand::random()),
+            interests: Interests::default(),
             offers: Offers::new(catalog.subscribe(), Arc::clone(&manifests)),
             uplink: Uplink::new(config.max_upload, config.max_upload_per_peer, config.upload_slots),
             downlink: Downlink {
@@ -355,6 +357,7 @@ impl House {
             login: self.config.login.clone(),
             catalog: self.catalog.subscribe(),
             view: self.view.clone(),
+            interests: self.interests.clone(),
         }
     }
 
@@ -405,6 +408,7 @@ impl House {
             offers: self.offers.clone(),
             downlink: self.downlink.clone(),
             figures: self.figures.clone(),
+            interests: self.interests.clone(),
             policy: swarm::Config {
                 piece_order: simulation::question::order(self.config.piece_order),
                 ..swarm::Config::default()

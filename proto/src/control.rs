@@ -10,19 +10,21 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::directory::{FileDetail, FileEntry, Holder, Page, Peer, Role};
+use crate::directory::{Event, FileDetail, FileEntry, Holder, Page, Peer, Role};
 use crate::ids::{ByteCount, FileId, FileName, PeerAddress, PeerId, PeerName, Rate, TransferId, UserName};
 use crate::secret::Secret;
 use crate::simulated::Simulated;
 use crate::simulation::{Answer, Constants, Scenario};
 
 mod checkup;
+mod events;
 mod explain;
 mod failure;
 mod frame;
 mod news;
 
 pub use checkup::{Check, Examination, Examine, GetVersions, Verdict, Verified, Verify, Versions};
+pub use events::WatchEvents;
 pub use explain::{Explain, Explanation, Limit, PieceCount, SourceFigures, SourceState};
 pub use failure::{Failure, FailureCode};
 pub use frame::{Incoming, LONGEST_LINE, Notification, RequestFrame, Response};
@@ -107,6 +109,8 @@ methods! {
     "version" GetVersions => Versions;
     /// Tells what happens, until the connection is closed. Notifications carry [`Progress::News`].
     "subscribe" Subscribe => Done;
+    /// Tells what has changed in the network. Notifications carry [`Progress::Event`].
+    "events" WatchEvents => Done;
     /// Makes an actor panic; refused unless the daemon was started with `--fault-injection`.
     "crash" Crash => Done;
 }
@@ -572,4 +576,6 @@ pub enum Progress {
     Simulation(Box<Answer>),
     /// Something happened.
     News(News),
+    /// Something has changed in the network.
+    Event(Event),
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 mod accounts;
+mod events;
 mod files;
 mod peers;
 mod problem;
@@ -13,6 +14,7 @@ mod problem;
 pub use accounts::{
     CurrentSession, ListedSession, LoginRequest, NewPassword, NewUser, PatchUser, Role, Session, SessionId, User,
 };
+pub use events::{Change, Event, Events, LONGEST_WAIT};
 pub use files::{
     Announce, EntryResult, FileDetail, FileEntry, Holder, Holders, HoldingState, PatchFiles, PatchedFiles, Withdraw,
 };

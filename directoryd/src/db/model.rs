@@ -148,6 +148,17 @@ pub(crate) struct KnownPeer {
     pub(crate) last_seen: Timestamp,
 }
 
+// ---- the log of changes ----
+
+/// From where to where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// What has this number or a smaller one is forgotten.
+    pub(crate) gone: u64,
+    /// The last number that was given.
+    pub(crate) end: u64,
+}
+
 // ---- listings ----
 
 /// The row behind which a page begins: its name and the bytes of its id.

@@ -6,10 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proto::directory::{Announce, EntryResult, HoldingState, PatchFiles, PatchedFiles, Withdraw};
+use proto::directory::{Announce, Change, EntryResult, HoldingState, PatchFiles, PatchedFiles, Withdraw};
 use proto::ids::{ByteCount, FileId, FileName, PeerId, SourceUrl};
-
-use crate::events::Event;
 
 /// What everyone who announces a file must agree on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +48,7 @@ pub(super) struct Plan {
     pub(super) completed: Vec<FileId>,
     /// Complete before and not now.
     pub(super) uncompleted: Vec<FileId>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Change>,
 }
 
 /// Plans a request of `peer`.
@@ -92,7 +90,7 @@ impl Plan {
         }
         let Some(new) = new else {
             self.holdings_gone.push(file);
-            self.events.push(Event::FileWithdrawn { peer, file });
+            self.events.push(Change::FileWithdrawn { peer_id: peer, file_id: file });
             return;
         };
         if old.is_none_or(|old| old.complete != new.complete) {
@@ -103,9 +101,9 @@ impl Plan {
         self.shares_new.extend(new.names.difference(names).map(|name| (file, name.clone())));
         self.shares_gone.extend(names.difference(&new.names).map(|name| (file, name.clone())));
         self.events.push(if new.complete {
-            Event::FileAnnounced { peer, file }
+            Change::FileAnnounced { peer_id: peer, file_id: file }
         } else {
-            Event::FilePartial { peer, file }
+            Change::FilePartial { peer_id: peer, file_id: file }
         });
     }
 }

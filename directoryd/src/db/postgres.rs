@@ -6,9 +6,12 @@
 //!
 //! While the server is away, each request is answered so at once; it is looked for again when somebody asks.
 
+use std::sync::Arc;
+
 use diesel::pg::Pg as Db;
 use diesel_async::{AsyncPgConnection as Connection, RunQueryDsl};
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 mod connection;
 mod job;
@@ -36,13 +39,13 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Over a database that is up to date.
-    pub(super) async fn spawn(server: &PostgresServer, purpose: Purpose) -> Answer<Self> {
+    /// Over a database that is up to date; `written` hears of each commit.
+    pub(super) async fn spawn(server: &PostgresServer, purpose: Purpose, written: &Arc<Notify>) -> Answer<Self> {
         let dialler = Dialler::new(server)?;
         let mut writing = Link::new(dialler.clone(), purpose);
         // Who cannot serve shall hear of it now, not with the first write.
         writing.connection().await?;
-        Ok(Self { writer: Writer::spawn(writing), readers: Readers::spawn(&dialler) })
+        Ok(Self { writer: Writer::spawn(writing, Arc::clone(written)), readers: Readers::spawn(&dialler) })
     }
 
     /// What is counted of the writing.

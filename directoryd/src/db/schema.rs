@@ -88,6 +88,7 @@ diesel::table! {
         audience -> Text,
         lease -> BigInt,
         ticket -> BigInt,
+        events_gone -> BigInt,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 
 use diesel::sqlite::{Sqlite as Db, SqliteConnection as Connection};
 use futures_util::FutureExt;
+use tokio::sync::Notify;
 
 mod backup;
 mod connection;
@@ -32,9 +34,9 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Over a database that is up to date.
-    pub(super) fn spawn(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { writer: Writer::spawn(path.to_owned())?, readers: Readers::spawn(path)? })
+    /// Over a database that is up to date; `written` hears of each commit.
+    pub(super) fn spawn(path: &Path, written: &Arc<Notify>) -> std::io::Result<Self> {
+        Ok(Self { writer: Writer::spawn(path.to_owned(), Arc::clone(written))?, readers: Readers::spawn(path)? })
     }
 
     /// What is counted of the writing.

@@ -1,22 +1,28 @@
 //! The store as handlers see it: a method per question and per change, each one line that picks the database.
 
+use std::sync::Arc;
+
 use proto::Timestamp;
 use proto::directory::{
-    FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, SessionId, Stats, User,
+    Event, FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, SessionId, Stats, User,
 };
 use proto::ids::{FileId, PeerId, UserName};
 use proto::ticket::KeyId;
+use tokio::sync::Notify;
 
 use super::model::{
-    After, Credentials, FileFilter, KeyTerms, KnownPeer, ListedSession, NewAccount, NewSession, PeerFilter, Registered,
-    Registration, Rotation, SessionOwner, SigningKey,
+    After, Credentials, FileFilter, KeyTerms, KnownPeer, ListedSession, NewAccount, NewSession, PeerFilter, Reach,
+    Registered, Registration, Rotation, SessionOwner, SigningKey,
 };
 use super::{Answer, Commits, Purpose, StoreError, postgres, sqlite};
 use crate::config::Database;
 
 /// A handle on the open database. A clone is another handle on the same one.
 #[derive(Clone)]
-pub struct Store(Backend);
+pub struct Store {
+    backend: Backend,
+    written: Arc<Notify>,
+}
 
 #[derive(Clone)]
 enum Backend {
@@ -28,7 +34,7 @@ enum Backend {
 /// `kept` has to be named: over PostgreSQL a query may be run more than once, and each time takes a clone.
 macro_rules! ask {
     ($store:ident.$how:ident, [$($kept:ident),*], $subject:ident::$query:ident($($argument:expr),*)) => {
-        match &$store.0 {
+        match &$store.backend {
             Backend::Sqlite(threads) => {
                 threads.$how(move |c| sqlite::done(sqlite::queries::$subject::$query(c, $($argument),*))).await
             }
@@ -47,19 +53,21 @@ macro_rules! ask {
 impl Store {
     /// Over a database that is up to date ([`super::migrate`]).
     pub async fn open(database: &Database, purpose: Purpose) -> Answer<Self> {
-        match database {
+        let written = Arc::new(Notify::new());
+        let backend = match database {
             Database::Sqlite(path) => {
-                let threads = sqlite::Threads::spawn(path)
+                let threads = sqlite::Threads::spawn(path, &written)
                     .map_err(|error| StoreError::Broken(format!("cannot start a thread: {error}")))?;
-                Ok(Self(Backend::Sqlite(threads)))
+                Backend::Sqlite(threads)
             }
-            Database::Postgres(server) => Ok(Self(Backend::Postgres(postgres::Tasks::spawn(server, purpose).await?))),
-        }
+            Database::Postgres(server) => Backend::Postgres(postgres::Tasks::spawn(server, purpose, &written).await?),
+        };
+        Ok(Self { backend, written })
     }
 
     /// What is counted of the writing.
     pub(crate) fn commits(&self) -> &Commits {
-        match &self.0 {
+        match &self.backend {
             Backend::Sqlite(threads) => threads.commits(),
             Backend::Postgres(tasks) => tasks.commits(),
         }
@@ -240,6 +248,35 @@ impl Store {
     ) -> Answer<Option<Vec<Holder>>> {
         ask!(self.read, [], holders::sample(&file, partial, limit, &point))
     }
+
+    // ---- the log of changes ----
+
+    /// What is behind a number, of some files or of all, in order.
+    pub(crate) async fn events_after(&self, files: Option<Vec<FileId>>, since: u64, limit: i64) -> Answer<Vec<Event>> {
+        ask!(self.read, [files], events::after(files.as_deref(), since, limit))
+    }
+
+    /// The last ones, in order.
+    pub(crate) async fn latest_events(&self, files: Option<Vec<FileId>>, limit: i64) -> Answer<Vec<Event>> {
+        ask!(self.read, [files], events::latest(files.as_deref(), limit))
+    }
+
+    /// From where to where the log goes.
+    pub(crate) async fn events_reach(&self) -> Answer<Reach> {
+        ask!(self.read, [], events::reach())
+    }
+
+    /// Forgets some of the oldest events beyond `keep`, and some from before `before`; how many.
+    pub(crate) async fn forget_events(&self, keep: u64, before: Timestamp) -> Answer<usize> {
+        ask!(self.write, [], events::forget(keep, before))
+    }
+
+    /// Something was written since this was last asked: waits for that. Only one may wait.
+    pub(crate) async fn written(&self) {
+        self.written.notified().await;
+    }
+
+    // ---- all of it ----
 
     pub(crate) async fn stats(&self) -> Answer<Stats> {
         ask!(self.read, [], listing::stats())

@@ -34,7 +34,15 @@ impl Caller {
 
 /// Who holds this token. What is no token of ours looks like one that has ended.
 pub(crate) async fn identify(app: &App, token: &str) -> Result<Caller, ApiError> {
-    let token_hash = *blake3::hash(token.as_bytes()).as_bytes();
+    by_hash(app, *blake3::hash(token.as_bytes()).as_bytes()).await
+}
+
+/// The same caller, if the session still runs.
+pub(crate) async fn again(app: &App, caller: &Caller) -> Result<Caller, ApiError> {
+    by_hash(app, caller.token_hash).await
+}
+
+async fn by_hash(app: &App, token_hash: [u8; 32]) -> Result<Caller, ApiError> {
     let owner = match app.sessions.get(&token_hash, Instant::now()) {
         Ok(owner) => owner,
         Err(asked) => {

@@ -52,6 +52,11 @@ impl Context {
         caller::identify(&self.app, token.ok_or_else(ApiError::unauthenticated)?).await
     }
 
+    /// A header, as far as it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Reads the body as JSON, once.
     pub(super) async fn json<T: DeserializeOwned>(&mut self, largest: usize) -> Result<T, ApiError> {
         self.must_be_json()?;

@@ -1,7 +1,9 @@
 //! What may stand behind the question mark. Unknown keys are refused: a typo must not look like an empty result.
 
-use proto::directory::PeerState;
-use proto::ids::{FileName, InstanceId, PeerName, UserName};
+use std::time::Duration;
+
+use proto::directory::{LONGEST_WAIT, PeerState};
+use proto::ids::{FileId, FileName, InstanceId, PeerName, UserName};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -117,6 +119,55 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn page(&self) -> Result<(Option<Cursor>, usize), ApiError> {
         Ok((cursor(self.cursor.as_ref())?, paging::page_limit(self.limit)?))
+    }
+}
+
+/// `GET /events`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Events {
+    /// Ids, with commas between.
+    file: Option<String>,
+    since: Option<u64>,
+    wait: Option<u64>,
+    limit: Option<usize>,
+}
+
+impl Events {
+    /// Most files that one may listen to at once.
+    const MOST_FILES: usize = 256;
+
+    pub(super) fn files(&self) -> Result<Option<Vec<FileId>>, ApiError> {
+        let Some(text) = &self.file else { return Ok(None) };
+        let files: Result<Vec<FileId>, _> = text.split(',').map(str::parse).collect();
+        let mut files = files.map_err(|error| ApiError::malformed(format!("`file` does not fit: {error}")))?;
+        files.sort_unstable();
+        files.dedup();
+        if files.len() > Self::MOST_FILES {
+            return Err(ApiError::malformed(format!("`file` has more than {} ids", Self::MOST_FILES)));
+        }
+        Ok(Some(files))
+    }
+
+    /// The last event that was seen; who reconnects says so in a header, and that counts.
+    pub(super) fn since(&self, last_event: Option<&str>) -> Result<Option<u64>, ApiError> {
+        let Some(last_event) = last_event else { return Ok(self.since) };
+        let number = last_event.trim().parse().map_err(|_| ApiError::malformed("`Last-Event-ID` is no number"))?;
+        Ok(Some(number))
+    }
+
+    /// How long a poll may wait; `None` for a stream.
+    pub(super) fn wait(&self) -> Result<Option<Duration>, ApiError> {
+        match self.wait {
+            Some(wait) if wait > LONGEST_WAIT => {
+                Err(ApiError::malformed(format!("`wait` is at most {LONGEST_WAIT} seconds")))
+            }
+            wait => Ok(wait.map(Duration::from_secs)),
+        }
+    }
+
+    pub(super) fn limit(&self) -> Result<usize, ApiError> {
+        paging::page_limit(self.limit)
     }
 }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod backend;
 mod crash;
 mod errors;
+mod events;
 mod figures;
 mod files;
 mod guessing;

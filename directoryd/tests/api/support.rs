@@ -250,6 +250,7 @@ pub(crate) fn config(database: Database) -> Config {
         tls: None,
         limits: Limits::default(),
         admin: Admin::Off,
+        events_kept: 1_000_000,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),
     }

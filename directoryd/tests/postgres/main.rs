@@ -11,6 +11,8 @@ mod backend;
 mod commands;
 #[path = "../api/errors.rs"]
 mod errors;
+#[path = "../api/events.rs"]
+mod events;
 mod figures;
 #[path = "../api/files.rs"]
 mod files;

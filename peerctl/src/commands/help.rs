@@ -77,6 +77,7 @@ renamed or dropped without a new version. A key that has nothing to say is null 
   … --detach      transfer_id, file_id, name, size, path, joined, simulated                       a line per file
   transfers       items [{transfer_id, file_id, name, size, path, state, reason, failure, bytes, rate, seconds, verified,
                   simulated, sources [{peer, peer_id, bytes, banned}]}], next
+  events          seq, at, kind, peer_id, file_id, user                                           a line per event
   pause, resume, cancel  an item of transfers
   explain         transfer_id, file_id, name, size, state, bytes, rate, limit, because, max_rate, pieces {stored, total},
                   in_flight, duplicates, sources [{peer, peer_id, state, bytes, rate, delay_s, pieces, in_flight, failures,

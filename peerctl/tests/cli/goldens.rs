@@ -23,6 +23,7 @@ const COMMANDS: &[(&str, Option<&[&str]>)] = &[
     ("unshare", Some(&["a file"])),
     ("download", Some(&["a"])),
     ("transfers", Some(&[])),
+    ("events", Some(&[])),
     ("pause", Some(&["7"])),
     ("resume", Some(&["7"])),
     ("cancel", Some(&["7"])),

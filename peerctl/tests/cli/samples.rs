@@ -5,7 +5,7 @@ use proto::control::{
     ActorStatus, Check, DirectoryState, DirectoryStatus, Explanation, FileShown, Identity, Limit, News, PieceCount,
     Progress, Request, Source, SourceFigures, SourceState, Started, Status, Transfer, TransferState, Uploaded,
 };
-use proto::directory::{FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
+use proto::directory::{Change, Event, FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
 use proto::ids::{ByteCount, FileId, PeerId, PublicKey, TransferId};
 use proto::simulation::{Answer, Constants, LimitedBy, Scenario, Span};
 
@@ -153,6 +153,20 @@ pub(crate) fn transfer(number: u64, name: &str, state: TransferState) -> Transfe
 }
 
 /// What a healthy daemon answers.
+/// One of each kind.
+pub(crate) fn events() -> Vec<Event> {
+    let (peer_id, file_id) = (PeerId::of(&key()), FileId::of(b"a"));
+    let changes = [
+        Change::UserChanged { user: "1".parse().unwrap() },
+        Change::PeerUp { peer_id },
+        Change::FilePartial { peer_id, file_id },
+        Change::FileAnnounced { peer_id, file_id },
+        Change::FileWithdrawn { peer_id, file_id },
+        Change::PeerDown { peer_id },
+    ];
+    (7..).zip(changes).map(|(seq, change)| Event { seq, at: moment(), change }).collect()
+}
+
 pub(crate) fn healthy(request: &Request) -> Vec<Say> {
     match request {
         Request::GetStatus(_) => done(&status()),
@@ -172,6 +186,11 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
             done(&proto::control::Versions { peerd: "0.1.0".into(), directory: Some("0.1.0".into()), problem: None })
         }
         Request::Subscribe(_) => vec![Say::Progress(Progress::News(News::Listening {})), Say::Stall],
+        Request::WatchEvents(_) => events()
+            .into_iter()
+            .map(|event| Say::Progress(Progress::Event(event)))
+            .chain(done(&proto::control::Done {}))
+            .collect(),
         Request::ListPeers(_) => done(&page(vec![peer("peer-1", PeerState::Up), peer("peer-2", PeerState::Down)])),
         Request::ShowPeer(_) => done(&peer("peer-1", PeerState::Up)),
         Request::ListFiles(_) => done(&page(files())),

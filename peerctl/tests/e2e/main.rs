@@ -7,6 +7,7 @@ mod callers;
 mod checkups;
 mod control;
 mod directory_outage;
+mod events;
 mod exit_codes;
 mod fencing;
 mod figures;

@@ -4,6 +4,7 @@
 use futures_util::{SinkExt, StreamExt};
 use interprocess::local_socket::tokio::Stream;
 use proto::control::{Failure, FailureCode, LONGEST_LINE, News, Notification, Progress, RequestFrame, Response};
+use proto::directory::Event;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
@@ -33,7 +34,16 @@ impl Watcher {
 
     /// Sends a piece of news; it waits for room, for the next one says something else.
     pub async fn news(&self, news: News) {
-        if let Ok(line) = serde_json::to_string(&Notification::progress(self.id, Progress::News(news))) {
+        self.wait_and_tell(Progress::News(news)).await;
+    }
+
+    /// Sends an event, likewise.
+    pub async fn event(&self, event: Event) {
+        self.wait_and_tell(Progress::Event(event)).await;
+    }
+
+    async fn wait_and_tell(&self, progress: Progress) {
+        if let Ok(line) = serde_json::to_string(&Notification::progress(self.id, progress)) {
             let _ = self.lines.send(line).await;
         }
     }

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::callers::Caller;
 use super::connection::Watcher;
-use super::{checkup, failures, news, pages, queries, simulate, simulated, through};
+use super::{checkup, events, failures, news, pages, queries, simulate, simulated, through};
 use crate::config::Config;
 use crate::directory::{self, Client, View, resolve};
 use crate::mailbox::{Mailbox, PROMPT};
@@ -113,6 +113,7 @@ pub async fn carry_out(desk: &Desk, caller: Caller, id: u64, request: Request, w
         Request::Examine(_) => wrap(id, Ok(checkup::examine(desk).await)),
         Request::GetVersions(_) => wrap(id, Ok(checkup::versions(desk).await)),
         Request::Subscribe(_) => wrap(id, news::subscribe(desk, &watcher).await),
+        Request::WatchEvents(asked) => wrap(id, events::watch(desk, asked, &watcher).await),
         Request::Crash(crash) => wrap(id, desk.crash(&crash)),
     }
 }

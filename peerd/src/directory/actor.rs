@@ -18,6 +18,7 @@ use transport::Identity;
 
 use super::client::{Client, ClientError};
 use super::clock::Clock;
+use super::events::{Interests, Listener};
 use super::session::{Fact, Next, Session};
 use crate::mailbox::Reply;
 use crate::shares::Catalog;
@@ -118,6 +119,8 @@ pub struct Args {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Where the view is published.
     pub view: watch::Sender<View>,
+    /// Who waits for news of files.
+    pub interests: Interests,
 }
 
 /// What it knows.
@@ -138,6 +141,7 @@ pub struct State {
     /// Only the latest pause counts.
     retry: Option<AbortOnDropHandle<()>>,
     _follow: AbortOnDropHandle<()>,
+    _listen: AbortOnDropHandle<()>,
 }
 
 impl Actor for Directory {
@@ -160,6 +164,7 @@ impl Actor for Directory {
             keys_asked: None,
             retry: None,
             _follow: announcing::follow(&me, args.catalog.clone()),
+            _listen: listen(&args),
             args,
         };
         let token = state.login.is_some();
@@ -184,6 +189,12 @@ impl Actor for Directory {
         }
         Ok(())
     }
+}
+
+/// The task goes with the actor, and comes back with it.
+fn listen(args: &Args) -> AbortOnDropHandle<()> {
+    let (client, me) = (args.client.clone(), args.me.identity.peer_id());
+    Listener { client, me, view: args.view.subscribe(), interests: args.interests.clone() }.spawn()
 }
 
 impl State {

@@ -1,22 +1,29 @@
 //! The directory's REST interface, called. One struct, no state but the connection pool; the token is an argument.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::directory::{
-    CurrentSession, DirectoryKeys, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease, LoginRequest,
-    Page, PatchFiles, PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
+    CurrentSession, DirectoryKeys, Event, Events, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease,
+    LoginRequest, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
 };
 use proto::ids::{FileId, InstanceId, PeerId};
 use proto::secret::Secret;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::events::Frames;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 /// Longest wait for an answer. Passwords take the directory tens of milliseconds each, and may queue.
 const ANSWER: Duration = Duration::from_secs(15);
+
+/// Longest that a stream of events is kept, and longest silence in it.
+const STREAM: Duration = Duration::from_hours(24);
+const SILENCE: Duration = Duration::from_secs(40);
 
 /// The directory at one URL.
 #[derive(Debug, Clone)]
@@ -226,6 +233,30 @@ impl Client {
         read(call.query(&[("partial", partial.to_string()), ("limit", limit.to_string())])).await
     }
 
+    /// What changes about some files, behind a number; from now on without one.
+    pub async fn events(&self, token: &Secret, files: &BTreeSet<FileId>, since: Option<u64>) -> Answer<EventStream> {
+        let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+        let call = self.call(Method::GET, "events", Some(token)).query(&[("file", files.join(","))]);
+        Self::listen(behind(call, since)).await
+    }
+
+    /// Everything that changes, likewise.
+    pub async fn all_events(&self, token: &Secret, since: Option<u64>) -> Answer<EventStream> {
+        let call = self.call(Method::GET, "events", Some(token));
+        Self::listen(behind(call, since)).await
+    }
+
+    /// What has changed, behind a number; the latest without one.
+    pub async fn past_events(&self, token: &Secret, since: Option<u64>) -> Answer<Events> {
+        let call = self.call(Method::GET, "events", Some(token)).query(&[("wait", 0), ("limit", MOST_ENTRIES)]);
+        read(behind(call, since)).await
+    }
+
+    async fn listen(call: RequestBuilder) -> Answer<EventStream> {
+        let response = answered(call.timeout(STREAM)).await?;
+        Ok(EventStream { response, frames: Frames::default() })
+    }
+
     fn call(&self, method: Method, path: &str, token: Option<&Secret>) -> RequestBuilder {
         let call = self.http.request(method, format!("{}/api/v1/{path}", self.base));
         match token {
@@ -235,20 +266,35 @@ impl Client {
     }
 }
 
+fn behind(call: RequestBuilder, since: Option<u64>) -> RequestBuilder {
+    match since {
+        Some(since) => call.query(&[("since", since)]),
+        None => call,
+    }
+}
+
 async fn read<T: DeserializeOwned>(call: RequestBuilder) -> Answer<T> {
     let body = send(call).await?;
     serde_json::from_slice(&body).map_err(|error| ClientError::Nonsense(error.to_string()))
 }
 
 async fn send(call: RequestBuilder) -> Answer<Vec<u8>> {
-    let no_answer = |error: reqwest::Error| ClientError::NoAnswer { why: root_cause(&error), retry_after: None };
-    let response = call.send().await.map_err(no_answer)?;
+    Ok(answered(call).await?.bytes().await.map_err(|error| no_answer(&error))?.into())
+}
+
+fn no_answer(error: &reqwest::Error) -> ClientError {
+    ClientError::NoAnswer { why: root_cause(error), retry_after: None }
+}
+
+/// An answer that does as was asked, with its body still to come.
+async fn answered(call: RequestBuilder) -> Answer<Response> {
+    let response = call.send().await.map_err(|error| no_answer(&error))?;
     let status = response.status();
-    let retry_after = retry_after(&response);
-    let body = response.bytes().await.map_err(no_answer)?;
     if status.is_success() {
-        return Ok(body.into());
+        return Ok(response);
     }
+    let retry_after = retry_after(&response);
+    let body = response.bytes().await.map_err(|error| no_answer(&error))?;
     let problem: Option<Problem> = serde_json::from_slice(&body).ok();
     Err(match (status.as_u16(), problem) {
         (429 | 500..=599, problem) => {
@@ -260,8 +306,30 @@ async fn send(call: RequestBuilder) -> Answer<Vec<u8>> {
     })
 }
 
+/// Changes, as the directory tells them.
+pub struct EventStream {
+    response: Response,
+    frames: Frames,
+}
+
+impl EventStream {
+    /// The next one. May be given up at any time: nothing is lost.
+    pub async fn next(&mut self) -> Answer<Event> {
+        loop {
+            if let Some(event) = self.frames.next() {
+                return event.map_err(ClientError::Nonsense);
+            }
+            let ended = |why: &str| ClientError::NoAnswer { why: why.to_owned(), retry_after: None };
+            // The directory says something every 15 seconds, if only that nothing happens.
+            let part = tokio::time::timeout(SILENCE, self.response.chunk()).await;
+            let part = part.map_err(|_| ended("the stream of events is silent"))?.map_err(|error| no_answer(&error))?;
+            self.frames.push(&part.ok_or_else(|| ended("the stream of events has ended"))?);
+        }
+    }
+}
+
 /// `Retry-After` in seconds (RFC 9110 §10.2.3; the form with a date is not used by directories).
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }

@@ -40,6 +40,7 @@ use self::swarming::Swarming;
 use super::link::{Downlink, Fact};
 use super::locate::{Locator, Search, Unlocated};
 use super::progress::Meter;
+use crate::directory::Interests;
 use crate::figures::Figures;
 use crate::mailbox::{Mailbox, Reply};
 use crate::server::offers::{Offers, Registration};
@@ -60,6 +61,8 @@ pub struct Download;
 pub enum Msg {
     /// Time to look for holders.
     Locate,
+    /// The directory has news of the file.
+    News,
     /// Holders were looked for.
     Located(Result<Vec<Holder>, Unlocated>),
     /// Holders were asked for a manifest.
@@ -108,6 +111,8 @@ pub struct Tools {
     pub downlink: Downlink,
     /// Counts what comes, and how downloads end.
     pub figures: Figures,
+    /// Says when somebody else may have the file.
+    pub interests: Interests,
     /// What is asked of whom, and in which order.
     pub policy: swarm::Config,
 }
@@ -144,6 +149,11 @@ pub struct State {
     /// What the fetches were at in the last seconds.
     looks_back: explaining::Past,
     locate: Option<AbortOnDropHandle<()>>,
+    /// Whether that only waits for the next look.
+    pausing: bool,
+    /// Whether there was news during a look.
+    heard: bool,
+    listening: Option<AbortOnDropHandle<()>>,
     /// Others are served what is there, while this is here.
     offered: Option<Registration>,
     /// Pauses before holders are looked for again while pieces come.
@@ -177,6 +187,9 @@ impl Actor for Download {
             began: Instant::now(),
             waiting: None,
             locate: None,
+            pausing: false,
+            heard: false,
+            listening: None,
             offered: None,
             looks: Looks::default(),
             _show: every(&me, SHOW_EVERY, || Msg::Show),
@@ -190,6 +203,7 @@ impl Actor for Download {
     async fn handle(&self, _: ActorRef<Msg>, message: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match message {
             Msg::Locate => state.locate(),
+            Msg::News => state.news(),
             Msg::Located(result) => state.located(result),
             Msg::Searched(search) => state.searched(*search),
             Msg::Prepared(result) => state.prepared(result),

@@ -5,12 +5,13 @@
 //! again", and every change is written so that doing it twice is doing it once.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::connection::BEGIN;
 use super::job::{self, Job, QUEUE};
@@ -32,10 +33,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn spawn(link: Link) -> Self {
+    pub(super) fn spawn(link: Link, written: Arc<Notify>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let commits = Commits::new();
-        tokio::spawn(work_off(link, jobs, commits.clone()));
+        tokio::spawn(work_off(link, jobs, written, commits.clone()));
         Self { queue, commits }
     }
 
@@ -53,12 +54,15 @@ impl Writer {
     }
 }
 
-async fn work_off(mut link: Link, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: Commits) {
+async fn work_off(mut link: Link, mut jobs: mpsc::Receiver<Box<dyn Job>>, written: Arc<Notify>, commits: Commits) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.recv_many(&mut group, GROUP).await > 0 {
         let begun = Instant::now();
         if let Ok(outcome) = AssertUnwindSafe(store(&mut link, &mut group)).catch_unwind().await {
             commits.note(group.len(), begun.elapsed(), outcome.is_ok());
+            if outcome.is_ok() {
+                written.notify_one();
+            }
             group.drain(..).for_each(|job| job.answer(outcome.clone()));
         } else {
             tracing::error!("a write panicked; its group was not stored, the task goes on");

@@ -29,6 +29,7 @@ struct DirectoryRow {
     audience: String,
     lease: i64,
     ticket: i64,
+    events_gone: i64,
 }
 
 #[derive(Insertable)]
@@ -113,6 +114,7 @@ async fn know(connection: &mut Connection, terms: KeyTerms) -> Answer<KeyTerms> 
         audience: HEXLOWER.encode(&rand::random::<[u8; 16]>()),
         lease: milliseconds(terms.lease),
         ticket: milliseconds(terms.ticket),
+        events_gone: 0,
     };
     diesel::insert_into(directory::table).values(row).on_conflict_do_nothing().execute(connection).await?;
     let (lease, ticket): (i64, i64) =

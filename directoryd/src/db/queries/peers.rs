@@ -2,13 +2,12 @@
 
 use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper};
 use proto::Timestamp;
-use proto::directory::{Peer, PeerState};
+use proto::directory::{Change, Peer, PeerState};
 use proto::ids::PeerId;
 
 use super::{Connection, RunQueryDsl, events};
 use crate::db::schema::{files, holdings, peers};
 use crate::db::{Answer, KnownPeer, Registered, Registration, rows};
-use crate::events::Event;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = peers)]
@@ -121,7 +120,7 @@ pub(in crate::db) async fn set_up(connection: &mut Connection, peer: &PeerId, no
         .set(files::holders_up.eq(files::holders_up + 1))
         .execute(connection)
         .await?;
-    events::append(connection, now, &[Event::PeerUp(*peer)]).await?;
+    events::append(connection, now, &[Change::PeerUp { peer_id: *peer }]).await?;
     Ok(true)
 }
 
@@ -143,7 +142,7 @@ pub(in crate::db) async fn set_down(
         .set(files::holders_up.eq(files::holders_up - 1))
         .execute(connection)
         .await?;
-    events::append(connection, now, &[Event::PeerDown(*peer)]).await?;
+    events::append(connection, now, &[Change::PeerDown { peer_id: *peer }]).await?;
     Ok(true)
 }
 

@@ -2,13 +2,12 @@
 
 use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper};
 use proto::Timestamp;
-use proto::directory::{PatchFiles, PatchUser, User, Withdraw};
+use proto::directory::{Change, PatchFiles, PatchUser, User, Withdraw};
 use proto::ids::{PeerId, UserName};
 
 use super::{Connection, Db, RunQueryDsl, announce, events};
 use crate::db::schema::{holdings, peers, sessions, users};
 use crate::db::{Answer, Credentials, NewAccount, rows};
-use crate::events::Event;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users)]
@@ -134,7 +133,7 @@ pub(in crate::db) async fn remove(
     let owned = owned.iter().map(|id| rows::peer_id(id)).collect::<Answer<Vec<PeerId>>>()?;
     for peer in &owned {
         withdraw_all(connection, peer, now).await?;
-        events::append(connection, now, &[Event::PeerDown(*peer)]).await?;
+        events::append(connection, now, &[Change::PeerDown { peer_id: *peer }]).await?;
     }
     diesel::delete(users::table.find(name.as_str())).execute(connection).await?;
     changed(connection, name, now).await?;
@@ -167,5 +166,5 @@ async fn end_sessions(connection: &mut Connection, name: &UserName, keep: Option
 }
 
 async fn changed(connection: &mut Connection, name: &UserName, now: Timestamp) -> Answer<()> {
-    events::append(connection, now, &[Event::UserChanged(name.clone())]).await
+    events::append(connection, now, &[Change::UserChanged { user: name.clone() }]).await
 }

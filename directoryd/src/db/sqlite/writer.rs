@@ -6,11 +6,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use diesel::Connection;
 use diesel::sqlite::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::connection::open;
 use crate::db::{Answer, Commits, StoreError};
@@ -28,12 +29,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn spawn(path: PathBuf) -> std::io::Result<Self> {
+    pub(super) fn spawn(path: PathBuf, written: Arc<Notify>) -> std::io::Result<Self> {
         let (queue, mut jobs) = mpsc::channel(QUEUE);
         let commits = Commits::new();
         let counted = commits.clone();
         std::thread::Builder::new().name("db-writer".into()).spawn(move || {
-            while catch_unwind(AssertUnwindSafe(|| work_off(&path, &mut jobs, &counted))).is_err() {
+            while catch_unwind(AssertUnwindSafe(|| work_off(&path, &mut jobs, &written, &counted))).is_err() {
                 tracing::error!("a write panicked; its group was not stored, the thread goes on");
             }
         })?;
@@ -99,7 +100,7 @@ where
     }
 }
 
-fn work_off(path: &Path, jobs: &mut mpsc::Receiver<Box<dyn Job>>, commits: &Commits) {
+fn work_off(path: &Path, jobs: &mut mpsc::Receiver<Box<dyn Job>>, written: &Notify, commits: &Commits) {
     let mut connection = None;
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
@@ -107,7 +108,8 @@ fn work_off(path: &Path, jobs: &mut mpsc::Receiver<Box<dyn Job>>, commits: &Comm
         let outcome = commit(path, &mut connection, &mut group);
         commits.note(group.len(), begun.elapsed(), outcome.is_ok());
         match &outcome {
-            Ok(()) | Err(StoreError::Busy) => {}
+            Ok(()) => written.notify_one(),
+            Err(StoreError::Busy) => {}
             Err(error) => {
                 tracing::error!(%error, requests = group.len(), "a group of writes was not stored");
                 connection = None;
@@ -154,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("directory.db");
         migrate(&path).unwrap();
-        (folder, Writer::spawn(path).unwrap())
+        (folder, Writer::spawn(path, Arc::default()).unwrap())
     }
 
     async fn execute(writer: &Writer, statement: &str) -> Answer<()> {

@@ -18,6 +18,7 @@ impl State {
         let Phase::Swarming(swarming) = std::mem::replace(&mut self.phase, Phase::Finishing) else { return };
         self.waiting = None;
         self.locate = None;
+        self.listening = None;
         let part = Arc::clone(&swarming.shared().part);
         drop(swarming);
         let (me, note) = (self.me.clone(), self.args.note.clone());

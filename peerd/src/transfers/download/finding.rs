@@ -14,6 +14,14 @@ use crate::transfers::locate::{Search, Unlocated};
 
 /// Conversations at a time.
 const MOST_LINKS: usize = 32;
+/// Conversations from which on it need not hear of every newcomer.
+const ENOUGH: usize = 8;
+/// Those who hear the same news look within this time.
+const SPREAD: Duration = Duration::from_millis(300);
+/// News within this time are one look.
+const GATHER: Duration = Duration::from_millis(500);
+/// The pause where there was news during a look.
+const AGAIN: Duration = Duration::from_millis(200);
 /// Luck as [`Looks`] takes it.
 fn luck() -> u32 {
     rand::random_range(0..1000)
@@ -22,6 +30,7 @@ fn luck() -> u32 {
 impl State {
     /// A manifest from an earlier attempt, or of a file that this peer shares, spares the search for one.
     pub(super) fn begin(&mut self) {
+        self.listen();
         let note = &self.args.note;
         match self.args.tools.manifests.load(note.file_id, note.size) {
             Some(manifest) => self.prepare(manifest),
@@ -33,6 +42,7 @@ impl State {
         if self.args.note.paused {
             return;
         }
+        (self.pausing, self.heard) = (false, false);
         let (me, locator) = (self.me.clone(), self.args.tools.locator.clone());
         let (id, from) = (self.args.note.file_id, self.args.note.from.clone());
         self.locate = Some(AbortOnDropHandle::new(tokio::spawn(async move {
@@ -44,11 +54,48 @@ impl State {
         if self.args.note.paused {
             return;
         }
+        // What came during the look may have come too late for it.
+        let pause = if std::mem::take(&mut self.heard) { pause.min(AGAIN) } else { pause };
+        self.pausing = true;
         let me = self.me.clone();
         self.locate = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = me.cast(Msg::Locate);
         })));
+    }
+
+    /// Somebody may have joined. A look that is under way is not begun anew: news that keep coming would never let it end.
+    pub(super) fn news(&mut self) {
+        if self.pausing { self.locate() } else { self.heard = true }
+    }
+
+    /// Hears of others as long as there are few of them. Who has enough finds more by looking, and a popular file's news
+    /// are nobody's work.
+    fn listen(&mut self) {
+        if self.args.note.paused {
+            return;
+        }
+        let few = match &self.phase {
+            Phase::Locating => true,
+            Phase::Swarming(swarming) => swarming.links() < ENOUGH,
+            Phase::Preparing(_) | Phase::Finishing | Phase::Over => return,
+        };
+        if !few {
+            self.listening = None;
+        } else if self.listening.is_none() {
+            let (me, mut interest) = (self.me.clone(), self.args.tools.interests.follow(self.args.note.file_id));
+            self.listening = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                loop {
+                    interest.news().await;
+                    // Others hear it at the same moment.
+                    tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
+                    if me.cast(Msg::News).is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(GATHER).await;
+                }
+            })));
+        }
     }
 
     pub(super) fn located(&mut self, result: Result<Vec<Holder>, Unlocated>) {
@@ -67,6 +114,7 @@ impl State {
                     swarming.open(holder, self.sources.of_many());
                 }
                 self.judge();
+                self.listen();
                 let stalled = matches!(self.waiting, Some((TransferState::Stalled, _)));
                 let pause = self.looks.pause(stalled, luck());
                 self.locate_after(pause);

@@ -29,7 +29,7 @@ impl State {
     }
 
     fn pause(&mut self) {
-        self.locate = None;
+        (self.locate, self.listening) = (None, None);
         if !self.waits_for_room() {
             self.waiting = None;
         }

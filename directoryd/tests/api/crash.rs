@@ -1,7 +1,7 @@
 //! Killed at any moment, the directory has what it said that it has.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use directoryd::{Database, NewAccount, Purpose};
 use proto::Timestamp;
@@ -20,19 +20,28 @@ async fn acknowledged_announcements_survive_a_kill() {
     add_ana(folder.path()).await;
     let mut peer = TestPeer::new(process.api.session("ana").await, "a");
     peer.register().await;
-    for round in 0..5 {
+    // The usual few; many where somebody has the time: CRASH_ROUNDS=200.
+    let rounds = std::env::var("CRASH_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
+    let mut slowest = Duration::ZERO;
+    for round in 0..rounds {
         let killer = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(150 + 70 * round)).await;
+            tokio::time::sleep(Duration::from_millis(150 + 70 * (round % 5))).await;
             process.kill().await;
         });
         acknowledged.extend(announce_until_dead(&peer, round).await);
         killer.await.unwrap();
+        let start = Instant::now();
         process = Process::start(folder.path(), &[]).await;
+        slowest = slowest.max(start.elapsed());
         peer.user.api = process.api.clone();
         let found = all_names(&peer).await;
         let lost: Vec<_> = acknowledged.iter().filter(|name| !found.contains(*name)).collect();
         assert!(lost.is_empty(), "round {round}: {} of {} lost: {lost:?}", lost.len(), acknowledged.len());
     }
+    println!(
+        "{} announcements acknowledged in {rounds} rounds; the slowest start took {slowest:?}",
+        acknowledged.len()
+    );
     assert!(acknowledged.len() > 20, "the kills came too early to tell: {}", acknowledged.len());
     assert_eq!(process.terminate().await, Some(0));
     let sound = "SELECT COUNT(*) AS n FROM pragma_integrity_check WHERE integrity_check = 'ok'";

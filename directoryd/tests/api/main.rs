@@ -13,6 +13,7 @@ mod events;
 mod figures;
 mod files;
 mod guessing;
+mod herd;
 mod leases;
 mod locked;
 mod names;

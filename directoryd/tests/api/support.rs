@@ -10,7 +10,7 @@ use proto::directory::{
     Announce, FileEntry, HoldingState, IssuedChallenge, Lease, Page, PatchFiles, PatchedFiles, Peer, PeerState,
     Problem, ProblemCode, RegisterPeer, Role, Session, Withdraw, registration_message,
 };
-use proto::ids::{ByteCount, FileId, InstanceId, PeerId};
+use proto::ids::{ByteCount, Challenge, FileId, InstanceId, PeerId};
 use proto::secret::Secret;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -155,13 +155,18 @@ impl TestPeer {
     pub(crate) async fn proof_for(&self, id: PeerId) -> RegisterPeer {
         let issued = self.user.request(Method::POST, "/peers/challenge").send().await.unwrap();
         let issued: IssuedChallenge = take(issued, StatusCode::CREATED).await;
+        self.sign(id, issued.nonce)
+    }
+
+    /// The same with a challenge that is there already.
+    pub(crate) fn sign(&self, id: PeerId, nonce: Challenge) -> RegisterPeer {
         let (name, address) = (self.name.parse().unwrap(), "127.0.0.1:5001".parse().unwrap());
-        let message = registration_message(&issued.nonce, &id, &self.instance, &name, &address);
+        let message = registration_message(&nonce, &id, &self.instance, &name, &address);
         RegisterPeer {
             name,
             address,
             key: self.identity.public_key(),
-            nonce: issued.nonce,
+            nonce,
             signature: self.identity.sign(&message),
             instance: self.instance,
             version: "0.1.0".to_owned(),

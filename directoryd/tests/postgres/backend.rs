@@ -21,18 +21,28 @@ const SUPERVISE: &str = "\"$@\" </dev/null & server=$!; cat; kill -QUIT $server;
 pub(crate) struct Backend {
     folder: TempDir,
     programs: PathBuf,
+    settings: Vec<String>,
     running: Mutex<Option<Child>>,
 }
 
 impl Backend {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| Vec::new()).await
+    }
+
+    /// With more settings of the server, and files that belong to it, from `prepare`.
+    pub(crate) async fn start_with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let Some(programs) = programs() else { skip() };
         let folder = tempfile::tempdir().unwrap();
-        if let Some(user) = unprivileged() {
-            chown(folder.path(), Some(user), Some(user)).unwrap();
+        let settings = prepare(folder.path());
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        for (path, mode) in files.map(|file| (file, 0o600)).chain([(folder.path().to_owned(), 0o700)]) {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            if let Some(user) = unprivileged() {
+                chown(&path, Some(user), Some(user)).unwrap();
+            }
         }
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
-        let backend = Self { folder, programs, running: Mutex::new(None) };
+        let backend = Self { folder, programs, settings, running: Mutex::new(None) };
         let mut initdb = backend.command(&backend.programs.join("initdb"));
         initdb.args(["--username=enjambre", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8", "-D"]);
         let made = initdb.arg(backend.data()).output().await.unwrap();
@@ -46,7 +56,8 @@ impl Backend {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("postgres://enjambre@/postgres?host={}", self.folder.path().display())
+        let port = self.settings.iter().find_map(|setting| setting.strip_prefix("port=")).unwrap_or("5432");
+        format!("postgres://enjambre@/postgres?host={}&port={port}", self.folder.path().display())
     }
 
     /// The one number `n` that a query gives.
@@ -64,7 +75,8 @@ impl Backend {
         shell.args(["-c", SUPERVISE, "sh"]).arg(self.programs.join("postgres")).arg("-D").arg(self.data());
         let sockets = format!("unix_socket_directories={}", self.folder.path().display());
         // What a crash of the machine would lose is not what these tests ask for.
-        for setting in ["listen_addresses=", &sockets, "fsync=off", "shared_buffers=16MB"] {
+        let usual = ["listen_addresses=", &sockets, "fsync=off", "shared_buffers=16MB"];
+        for setting in usual.into_iter().chain(self.settings.iter().map(String::as_str)) {
             shell.args(["-c", setting]);
         }
         let child = shell.stdin(Stdio::piped()).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();

@@ -31,3 +31,4 @@ mod replay;
 mod storage;
 #[path = "../api/support.rs"]
 mod support;
+mod tls;

@@ -23,6 +23,7 @@ mod proxy;
 mod readme;
 mod resume;
 mod secrets;
+mod service_manager;
 mod siege;
 mod simulate;
 mod simulated;

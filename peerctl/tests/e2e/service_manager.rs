@@ -1,0 +1,54 @@
+//! What both daemons tell the service manager that has started them.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::{World, program};
+
+/// What the manager hears next.
+fn word(manager: &UnixDatagram) -> String {
+    let mut word = [0; 64];
+    let length = manager.recv(&mut word).expect("a word within 20 s");
+    String::from_utf8_lossy(&word[..length]).into_owned()
+}
+
+/// The daemon says that it is ready, then that it lives, says nothing while it is stopped, goes on, and says that it ends.
+fn assert_well_behaved(world: &World, name: &str, mut command: Command) {
+    let place = world.path(name);
+    let manager = UnixDatagram::bind(&place).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    command.env("NOTIFY_SOCKET", &place).env("WATCHDOG_USEC", "600000");
+    let mut daemon: Child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let pid = Pid::from_child(&daemon);
+    assert_eq!(word(&manager), "READY=1", "{name}");
+    for _ in 0..3 {
+        assert_eq!(word(&manager), "WATCHDOG=1", "{name}");
+    }
+
+    kill_process(pid, Signal::STOP).unwrap();
+    // What it had said by then is in the socket.
+    manager.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    while manager.recv(&mut [0; 64]).is_ok() {}
+    kill_process(pid, Signal::CONT).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(word(&manager), "WATCHDOG=1", "{name}");
+
+    kill_process(pid, Signal::TERM).unwrap();
+    while word(&manager) != "STOPPING=1" {}
+    assert!(daemon.wait().unwrap().success(), "{name}");
+}
+
+#[test]
+fn it_hears_when_a_daemon_is_ready_lives_and_stops() {
+    let world = World::new();
+    let mut directoryd = Command::new(program("directoryd"));
+    directoryd.args(["--listen", &world.address(9, 4001).to_string(), "--admin-listen", "off", "--state-dir"]);
+    directoryd.arg(world.path("other"));
+    assert_well_behaved(&world, "directoryd", directoryd);
+    let mut peerd = Command::new(program("peerd"));
+    peerd.args(&world.idle_peer("1", &[]).args);
+    assert_well_behaved(&world, "peerd", peerd);
+}

@@ -12,7 +12,7 @@ use crate::world::{Peer, World, content, eventually, within, write};
 /// From when on a download looks for holders only every ten seconds.
 const LOOKS_ARE_RARE: Duration = Duration::from_secs(15);
 /// Far under that, with room for a slow machine.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(4);
 
 #[test]
 fn new_holders_join_a_running_download_at_once() {

@@ -20,24 +20,23 @@ pub(super) async fn watch(desk: &Desk, asked: WatchEvents, watcher: &Watcher) ->
     let WatchEvents { since, follow } = asked;
     let failed = |error: ClientError| failures::directory(&error);
     let mut page = desk.client.past_events(&queries::token(desk)?, since).await.map_err(failed)?;
-    if since.is_some() || !follow {
+    if !follow {
         loop {
             tell(watcher, std::mem::take(&mut page.items)).await;
             // A page may be empty of what one may know, and not be the last.
             let last = page.last;
             page = match since {
                 Some(_) => desk.client.past_events(&queries::token(desk)?, Some(last)).await.map_err(failed)?,
-                None => break,
+                None => return Ok(Done {}),
             };
             if page.last == last {
-                break;
+                return Ok(Done {});
             }
         }
     }
-    if !follow {
-        return Ok(Done {});
-    }
-    let mut last = page.last;
+    // The page has shown that the directory is there and knows of that number. What is past comes by the stream as well: so
+    // that a directory that goes away meanwhile ends nothing.
+    let mut last = since.unwrap_or(page.last);
     loop {
         // Who is logged out meanwhile is told so.
         let token = queries::token(desk)?;

@@ -1,9 +1,10 @@
 //! What all requests share: the store, and what is kept in memory beside it.
 //!
-//! Memory holds only what may be lost: leases ([`liveness`]), challenges that were given out ([`challenges`]), recent
-//! answers to "whose token is this" ([`session_cache`]), and who got a ticket
-//! when ([`tickets`]), and who failed to log in ([`throttle`]).
+//! Memory holds only what may be lost: leases ([`liveness`]), digests of shares ([`digests`]), challenges that were given out
+//! ([`challenges`]), recent answers to "whose token is this" ([`session_cache`]), who got a ticket when ([`tickets`]), and who
+//! failed to log in ([`throttle`]).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Timestamp;
@@ -14,6 +15,7 @@ use crate::events::Feed;
 
 mod challenges;
 mod liveness;
+mod digests;
 mod passwords;
 mod requests;
 mod session_cache;
@@ -22,6 +24,7 @@ mod tickets;
 
 pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE, Refusal as ChallengeRefusal};
 pub(crate) use liveness::Liveness;
+pub(crate) use digests::Digests;
 pub use passwords::hash_password;
 pub(crate) use passwords::{Passwords, Turn};
 pub(crate) use requests::Requests;
@@ -51,6 +54,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) liveness: Liveness,
     pub(crate) sessions: SessionCache,
+    pub(crate) digests: Arc<Digests>,
     pub(crate) challenges: Challenges,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
@@ -69,6 +73,7 @@ impl App {
             sessions: SessionCache::default(),
             challenges: Challenges::default(),
             passwords: Passwords::new(),
+            digests: Arc::new(Digests::new()),
             throttle: Throttle::default(),
             tickets,
             requests: Requests::new(),

@@ -102,6 +102,10 @@ impl Server {
         };
         let store = open(&config, Purpose::Serve).await?;
         let keys = KeyTerms { lease: config.lease, ticket: config.ticket };
+        let counted = store.count_shares().await?;
+        if counted > 0 {
+            tracing::info!(peers = counted, "counted what peers share, once and for all");
+        }
         let audience = store.begin_keys(keys, now()).await?;
         let tickets = Tickets::new(audience, store.signing_keys().await?, config.ticket);
         let terms = Terms { lease: config.lease, heartbeat: config.heartbeat, session: config.session };

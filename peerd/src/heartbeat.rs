@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use proto::directory::{Heartbeat as Beat, Lease};
+use proto::directory::{Heartbeat as Beat, Lease, SharesDigest};
 use proto::ids::{InstanceId, PeerId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
@@ -27,7 +27,12 @@ pub enum Msg {
     /// Time for a beat.
     Due,
     /// A beat was answered, or not.
-    Beaten(Result<Lease, ClientError>),
+    Beaten {
+        /// What it said that the directory lists.
+        believed: Option<SharesDigest>,
+        /// How.
+        result: Result<Lease, ClientError>,
+    },
     /// Panic, for tests of the supervision.
     Crash,
 }
@@ -66,7 +71,7 @@ impl Actor for Heartbeat {
     async fn handle(&self, me: ActorRef<Msg>, message: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match message {
             Msg::Due => state.beat(me),
-            Msg::Beaten(result) => state.beaten(me, result),
+            Msg::Beaten { believed, result } => state.beaten(me, believed, result),
             Msg::Crash => panic!("crash was asked for"),
         }
         Ok(())
@@ -77,25 +82,25 @@ impl State {
     /// Beats as soon as the peer is registered.
     fn beat(&mut self, me: ActorRef<Msg>) {
         let (client, id, mut view) = (self.args.client.clone(), self.args.peer_id, self.args.view.clone());
-        let body = Beat { instance: self.args.instance };
+        let instance = self.args.instance;
         self.next = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let Ok(login) = view.wait_for(|view| view.lease.is_some()).await.map(|view| view.login.clone()) else {
-                return;
-            };
-            let Some(login) = login else { return };
+            let Ok(view) = view.wait_for(|view| view.lease.is_some()).await.map(|view| view.clone()) else { return };
+            let (Some(login), shares_digest) = (view.login, view.shares_digest) else { return };
+            let body = Beat { instance, shares_digest };
             let answer = tokio::time::timeout(ANSWER, client.heartbeat(&login.token, id, &body)).await;
             let late = || ClientError::NoAnswer { why: "no answer to a heartbeat in time".into(), retry_after: None };
-            let _ = me.cast(Msg::Beaten(answer.unwrap_or_else(|_| Err(late()))));
+            let result = answer.unwrap_or_else(|_| Err(late()));
+            let _ = me.cast(Msg::Beaten { believed: shares_digest, result });
         })));
     }
 
-    fn beaten(&mut self, me: ActorRef<Msg>, result: Result<Lease, ClientError>) {
+    fn beaten(&mut self, me: ActorRef<Msg>, believed: Option<SharesDigest>, result: Result<Lease, ClientError>) {
         let pause = match &result {
             Ok(lease) => lease.next_in,
             Err(ClientError::NoAnswer { retry_after: Some(told), .. }) => *told,
             Err(_) => PAUSE.mul_f64(rand::random::<f64>().max(0.1)),
         };
-        let _ = self.args.directory.cast(directory::Msg::Beaten { result });
+        let _ = self.args.directory.cast(directory::Msg::Beaten { believed, result });
         self.next = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = me.cast(Msg::Due);

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 mod accounts;
+mod digest;
 mod events;
 mod files;
 mod peers;
@@ -14,9 +15,11 @@ mod problem;
 pub use accounts::{
     CurrentSession, ListedSession, LoginRequest, NewPassword, NewUser, PatchUser, Role, Session, SessionId, User,
 };
+pub use digest::SharesDigest;
 pub use events::{Change, Event, Events, LONGEST_WAIT};
 pub use files::{
-    Announce, EntryResult, FileDetail, FileEntry, Holder, Holders, HoldingState, PatchFiles, PatchedFiles, Withdraw,
+    Announce, EntryResult, FileDetail, FileEntry, Holder, Holders, HoldingState, PatchFiles, PatchedFiles, PeerFile,
+    Withdraw,
 };
 pub use peers::{
     DirectoryKey, DirectoryKeys, Heartbeat, IssuedChallenge, Lease, Peer, PeerState, RegisterPeer, Ticket,

@@ -20,7 +20,7 @@ pub use sizes::{ByteCount, Rate};
 pub struct Malformed(String);
 
 impl Malformed {
-    fn new(what: &str, text: &str, why: impl fmt::Display) -> Self {
+    pub(crate) fn new(what: &str, text: &str, why: impl fmt::Display) -> Self {
         Self(format!("`{}` is not {what}: {why}", text.escape_debug()))
     }
 }
@@ -46,7 +46,7 @@ macro_rules! textual {
         }
     )+};
 }
-use textual;
+pub(crate) use textual;
 
 /// Identity of a file: BLAKE3 of its content; 64 hex digits, exactly what `b3sum` prints.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -184,7 +184,7 @@ impl FromStr for TransferId {
 textual!(FileId, PeerId);
 
 /// Exactly `N` bytes out of `2·N` hex digits of either case.
-fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Timestamp;
-use proto::directory::{PeerState, Role, SessionId};
+use proto::directory::{PeerState, Role, SessionId, SharesDigest};
 use proto::ids::{FileId, FileName, InstanceId, PeerAddress, PeerId, PeerName, PublicKey, UserName};
 use proto::ticket::{KeyId, Signer};
 
@@ -146,6 +146,8 @@ pub(crate) struct KnownPeer {
     /// `None` after a logout.
     pub(crate) instance: Option<InstanceId>,
     pub(crate) last_seen: Timestamp,
+    /// Of its shares; `None` until they are counted.
+    pub(crate) digest: Option<SharesDigest>,
 }
 
 // ---- the log of changes ----

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proto::directory::{Announce, Change, EntryResult, HoldingState, PatchFiles, PatchedFiles, Withdraw};
+use proto::directory::{Announce, Change, EntryResult, HoldingState, PatchFiles, PatchedFiles, SharesDigest, Withdraw};
 use proto::ids::{ByteCount, FileId, FileName, PeerId, SourceUrl};
 
 /// What everyone who announces a file must agree on.
@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub(super) completed: Vec<FileId>,
     /// Complete before and not now.
     pub(super) uncompleted: Vec<FileId>,
+    /// What the digest of the peer's shares changes by.
+    pub(super) digest: SharesDigest,
     pub(super) events: Vec<Change>,
 }
 
@@ -67,6 +69,7 @@ pub(super) fn plan(peer: PeerId, before: Before, request: &PatchFiles) -> Plan {
         shares_gone: Vec::new(),
         completed: Vec::new(),
         uncompleted: Vec::new(),
+        digest: SharesDigest::EMPTY,
         events: Vec::new(),
     };
     // In order of id: the same request always writes the same rows in the same order.
@@ -82,6 +85,8 @@ impl Plan {
         if old == new {
             return;
         }
+        self.digest += digest(file, new);
+        self.digest -= digest(file, old);
         let complete = |holding: Option<&Holding>| holding.is_some_and(|holding| holding.complete);
         match (complete(old), complete(new)) {
             (false, true) => self.completed.push(file),
@@ -106,6 +111,16 @@ impl Plan {
             Change::FilePartial { peer_id: peer, file_id: file }
         });
     }
+}
+
+fn digest(file: FileId, holding: Option<&Holding>) -> SharesDigest {
+    let Some(holding) = holding else { return SharesDigest::EMPTY };
+    holding.names.iter().map(|name| SharesDigest::of(&file, name, state(holding.complete))).sum()
+}
+
+/// As it is announced.
+pub(super) fn state(complete: bool) -> HoldingState {
+    if complete { HoldingState::Complete } else { HoldingState::Partial }
 }
 
 fn withdraw(after: &mut HashMap<FileId, Holding>, entry: &Withdraw) -> EntryResult {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use proto::Timestamp;
+use proto::directory::SharesDigest;
 use proto::ids::{FileId, InstanceId, PeerId, PublicKey};
 use proto::ticket::Signer;
 
@@ -36,6 +37,10 @@ pub(super) fn public_key(bytes: &[u8]) -> Answer<PublicKey> {
 
 pub(super) fn instance_id(bytes: &[u8]) -> Answer<InstanceId> {
     array(bytes).map(InstanceId::from_bytes)
+}
+
+pub(super) fn digest(bytes: &[u8]) -> Answer<SharesDigest> {
+    array(bytes).map(SharesDigest::from_bytes)
 }
 
 pub(super) fn token_hash(bytes: &[u8]) -> Answer<[u8; 32]> {

@@ -33,6 +33,7 @@ diesel::table! {
         files -> BigInt,
         last_seen -> BigInt,
         created_at -> BigInt,
+        digest -> Nullable<Binary>,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proto::Timestamp;
 use proto::directory::{
-    Event, FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, SessionId, Stats, User,
+    Event, FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, PeerFile, SessionId, Stats, User,
 };
 use proto::ids::{FileId, PeerId, UserName};
 use proto::ticket::KeyId;
@@ -194,6 +194,16 @@ impl Store {
         ask!(self.write, [seen], peers::touch(&seen))
     }
 
+    /// Counts the shares of peers from before there were digests; of how many.
+    pub(crate) async fn count_shares(&self) -> Answer<usize> {
+        let uncounted = ask!(self.read, [], peers::uncounted())?;
+        let peers = uncounted.len();
+        for peer in uncounted {
+            ask!(self.write, [], peers::count_shares(&peer))?;
+        }
+        Ok(peers)
+    }
+
     pub(crate) async fn known_peer(&self, peer: PeerId) -> Answer<Option<KnownPeer>> {
         ask!(self.read, [], peers::known(&peer))
     }
@@ -231,7 +241,7 @@ impl Store {
         partial: bool,
         after: Option<After>,
         limit: i64,
-    ) -> Answer<Vec<FileEntry>> {
+    ) -> Answer<Vec<PeerFile>> {
         ask!(self.read, [after], listing::files_of(&peer, partial, after.as_ref(), limit))
     }
 

@@ -1,6 +1,10 @@
 //! Files: announcing, listing, finding holders.
 
-use proto::directory::{FileDetail, FileEntry, Holders, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, PeerState};
+use std::sync::Arc;
+
+use proto::directory::{
+    FileDetail, FileEntry, Holders, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, PeerFile, PeerState,
+};
 use proto::ids::{FileId, InstanceId, PeerId};
 use rand::seq::SliceRandom as _;
 
@@ -31,7 +35,14 @@ pub(crate) async fn patch(app: &App, peer: PeerId, request: PatchFiles) -> Resul
             "{entries} entries are more than {MOST_ENTRIES}: send several requests"
         )));
     }
-    app.store.patch_files(peer, request, now()).await?.ok_or_else(ApiError::not_registered)
+    let (store, digests) = (app.store.clone(), Arc::clone(&app.digests));
+    // Done to its end even if the caller goes away: what was stored must not be missed.
+    let stored = tokio::spawn(async move {
+        let patched = store.patch_files(peer, request, now()).await;
+        digests.changed(&peer);
+        patched
+    });
+    stored.await.map_err(|_| ApiError::busy())??.ok_or_else(ApiError::not_registered)
 }
 
 pub(crate) async fn list(
@@ -50,10 +61,10 @@ pub(crate) async fn list_of(
     partial: bool,
     cursor: Option<Cursor>,
     limit: usize,
-) -> Result<Page<FileEntry>, ApiError> {
+) -> Result<Page<PeerFile>, ApiError> {
     app.store.known_peer(peer).await?.ok_or_else(|| ApiError::not_found("there is no such peer"))?;
     let files = app.store.files_of(peer, partial, cursor, paging::one_more(limit)).await?;
-    Ok(paging::page(files, limit, behind))
+    Ok(paging::page(files, limit, |file| behind(&file.entry)))
 }
 
 fn behind(entry: &FileEntry) -> Cursor {

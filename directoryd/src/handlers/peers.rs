@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use proto::directory::{IssuedChallenge, Lease, Page, Peer, ProblemCode, RegisterPeer, Ticket, registration_message};
+use proto::directory::{
+    Heartbeat, IssuedChallenge, Lease, Page, Peer, ProblemCode, RegisterPeer, SharesDigest, Ticket,
+    registration_message,
+};
 use proto::ids::{InstanceId, PeerId};
 use rand::RngExt as _;
 
@@ -43,8 +46,11 @@ pub(crate) async fn register(
     match app.liveness.register(registration).await? {
         Registered::Taken => Err(ApiError::new(ProblemCode::Conflict, "this peer id belongs to another user")),
         registered => {
+            // It may have been taken away and be new, behind the back of this process too.
+            app.digests.changed(&peer);
+            let digest = shares_digest(app, peer).await;
             let ticket = app.tickets.issue(peer, caller.user.clone());
-            Ok((registered == Registered::New, lease(app, ticket)))
+            Ok((registered == Registered::New, lease(app, ticket, digest)))
         }
     }
 }
@@ -65,18 +71,30 @@ fn check_proof(app: &App, caller: &Caller, peer: &PeerId, request: &RegisterPeer
     Ok(())
 }
 
-pub(crate) async fn heartbeat(
-    app: &App,
-    caller: Caller,
-    peer: PeerId,
-    instance: InstanceId,
-) -> Result<Lease, ApiError> {
+pub(crate) async fn heartbeat(app: &App, caller: Caller, peer: PeerId, beat: Heartbeat) -> Result<Lease, ApiError> {
+    let Heartbeat { instance, shares_digest: believed } = beat;
     app.liveness.beat(peer, LeaseHolder { user: caller.user.clone(), instance }).await?;
-    Ok(lease(app, app.tickets.renew(peer, caller.user)))
+    let listed = match believed {
+        Some(believed) => shares_digest(app, peer).await.filter(|listed| *listed != believed),
+        None => None,
+    };
+    Ok(lease(app, app.tickets.renew(peer, caller.user), listed))
+}
+
+/// Of what is listed of a peer. That it cannot be told now is no reason to refuse a sign of life.
+async fn shares_digest(app: &App, peer: PeerId) -> Option<SharesDigest> {
+    match app.digests.get(&peer) {
+        Ok(digest) => Some(digest),
+        Err(asked) => {
+            let digest = app.store.known_peer(peer).await.ok()??.digest?;
+            app.digests.put(peer, digest, asked);
+            Some(digest)
+        }
+    }
 }
 
 /// The next heartbeat comes up to a tenth early, so that peers which started together do not beat together.
-fn lease(app: &App, ticket: Option<Ticket>) -> Lease {
+fn lease(app: &App, ticket: Option<Ticket>, shares_digest: Option<SharesDigest>) -> Lease {
     let early = rand::rng().random_range(0.9..=1.0);
     Lease {
         lease: app.terms.lease,
@@ -84,6 +102,7 @@ fn lease(app: &App, ticket: Option<Ticket>) -> Lease {
         now: app.tickets.now(),
         ticket,
         key_ids: app.tickets.key_ids(),
+        shares_digest,
     }
 }
 

@@ -35,8 +35,8 @@ async fn heartbeat(peer: PeerId, cx: &mut Context) -> Outcome {
         return Err(ApiError::method_not_allowed("POST"));
     }
     let caller = cx.caller().await?;
-    let Heartbeat { instance } = cx.json(SMALL).await?;
-    reply::ok(&peers::heartbeat(&cx.app, caller, peer, instance).await?)
+    let beat: Heartbeat = cx.json(SMALL).await?;
+    reply::ok(&peers::heartbeat(&cx.app, caller, peer, beat).await?)
 }
 
 async fn files_of_peer(peer: PeerId, cx: &mut Context) -> Outcome {

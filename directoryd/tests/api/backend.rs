@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::BigInt;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use directoryd::Database;
@@ -27,6 +28,12 @@ impl Backend {
     #[expect(clippy::unused_async, reason = "the other one has to wait")]
     pub(crate) async fn count(&self, query: &str) -> i64 {
         count(&self.path(), query)
+    }
+
+    #[expect(clippy::unused_async, reason = "the other one has to wait")]
+    pub(crate) async fn execute(&self, statements: &str) {
+        let mut connection = SqliteConnection::establish(self.path().to_str().unwrap()).unwrap();
+        connection.batch_execute(statements).unwrap();
     }
 }
 

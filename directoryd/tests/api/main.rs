@@ -8,6 +8,7 @@
 mod accounts;
 mod backend;
 mod crash;
+mod digests;
 mod errors;
 mod events;
 mod figures;

@@ -9,6 +9,8 @@
 mod accounts;
 mod backend;
 mod commands;
+#[path = "../api/digests.rs"]
+mod digests;
 #[path = "../api/errors.rs"]
 mod errors;
 #[path = "../api/events.rs"]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::world::{World, content, eventually, write};
 
 /// What Prometheus would get.
-fn scrape(address: SocketAddr) -> String {
+pub(crate) fn scrape(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -23,6 +23,14 @@ fn scrape(address: SocketAddr) -> String {
 /// Values by name and labels, as they stand there.
 fn samples(page: &str) -> BTreeMap<&str, &str> {
     page.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap()).collect()
+}
+
+/// How many requests a directory has answered well.
+pub(crate) fn answered(page: &str, route: &str, method: &str) -> u64 {
+    let labels = format!("method=\"{method}\",route=\"{route}\",status=\"2xx\"");
+    let samples = samples(page);
+    let sample = samples.get(format!("directoryd_http_request_duration_seconds_count{{{labels}}}").as_str());
+    sample.map_or(0, |value| value.parse().unwrap())
 }
 
 /// Prometheus' own tool has nothing to say of a page.

@@ -6,6 +6,7 @@
 mod callers;
 mod checkups;
 mod control;
+mod digests;
 mod directory_outage;
 mod events;
 mod exit_codes;
@@ -21,6 +22,7 @@ mod picker;
 mod places;
 mod proxy;
 mod readme;
+mod restart;
 mod resume;
 mod secrets;
 mod service_manager;

@@ -63,7 +63,10 @@ pub(super) async fn list_files(desk: &Desk, list: ListFiles) -> Result<Page<File
         None => list.mine.then_some(desk.peer_id),
     };
     let page = match holder {
-        Some(peer) => desk.client.peer_files(&token, peer, &query).await,
+        Some(peer) => desk.client.peer_files(&token, peer, &query).await.map(|page| {
+            let items = page.items.into_iter().map(|file| file.entry).collect();
+            Page { items, next: page.next }
+        }),
         None => desk.client.files(&token, &query).await,
     };
     page.map_err(|error| failures::directory(&error))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::Timestamp;
-use proto::directory::{DirectoryKeys, Lease, LoginRequest, Session as Login, Ticket};
+use proto::directory::{DirectoryKeys, Lease, LoginRequest, Session as Login, SharesDigest, Ticket};
 use proto::ids::{InstanceId, PeerAddress, PeerName, UserName};
 use proto::ticket::Verifier;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -26,9 +26,11 @@ use crate::store::layout::StateDir;
 
 mod announcing;
 mod lease;
+mod listed;
 mod login;
 mod view;
 
+pub use listed::Listed;
 pub use view::View;
 
 /// The directory actor.
@@ -58,10 +60,12 @@ pub enum Msg {
     /// A registration was answered.
     Registered {
         /// The lease, and what the directory thinks this peer shares.
-        result: Result<(Lease, Catalog), ClientError>,
+        result: Result<(Lease, Listed), ClientError>,
     },
     /// A heartbeat was answered.
     Beaten {
+        /// What it said that the directory lists.
+        believed: Option<SharesDigest>,
         /// How.
         result: Result<Lease, ClientError>,
     },
@@ -74,8 +78,13 @@ pub enum Msg {
     },
     /// An exchange of shares has ended.
     Synced {
-        /// What the directory knows now.
-        result: Result<Catalog, ClientError>,
+        /// What the directory lists now.
+        result: Result<Listed, ClientError>,
+    },
+    /// What the directory lists was read, for it differs.
+    Compared {
+        /// That.
+        result: Result<Listed, ClientError>,
     },
     /// The catalog has changed.
     CatalogChanged,
@@ -129,10 +138,15 @@ pub struct State {
     session: Session,
     login: Option<Arc<Login>>,
     lease: Option<Lease>,
-    /// What the directory has acknowledged of the catalog; nothing before the first registration.
-    acknowledged: Option<Catalog>,
+    /// What the directory has acknowledged; nothing before the first registration.
+    listed: Option<Listed>,
+    /// No answer to an exchange was lost since: it is what the directory lists.
+    certain: bool,
     announced: u64,
+    /// An exchange or a comparison is under way.
     syncing: bool,
+    /// When the last comparison began.
+    compared: Option<Instant>,
     ticket: Option<Ticket>,
     verifier: Option<Arc<Verifier>>,
     clock: Option<Clock>,
@@ -155,9 +169,11 @@ impl Actor for Directory {
             session: Session::new(args.login.is_some(), Timestamp::now()),
             login,
             lease: None,
-            acknowledged: None,
+            listed: None,
+            certain: false,
             announced: 0,
             syncing: false,
+            compared: None,
             ticket: None,
             verifier: None,
             clock: None,
@@ -178,10 +194,11 @@ impl Actor for Directory {
             Msg::LogOut { reply } => state.log_out(&me, reply),
             Msg::LoggedIn { result, reply } => state.logged_in(&me, result, reply),
             Msg::Registered { result } => state.registered(&me, result),
-            Msg::Beaten { result } => state.beaten(&me, result),
+            Msg::Beaten { believed, result } => state.beaten(&me, believed, result),
             Msg::FetchKeys => state.fetch_keys(&me),
             Msg::Keys { result } => state.keys(result),
             Msg::Synced { result } => state.synced(&me, result),
+            Msg::Compared { result } => state.compared(&me, result),
             Msg::CatalogChanged => state.sync(&me),
             Msg::Retry => state.due(&me),
             Msg::Leave { reply } => state.leave(reply),
@@ -247,6 +264,7 @@ impl State {
             login: self.login.clone(),
             lease: self.lease.clone(),
             announced: self.announced,
+            shares_digest: self.believed(),
             ticket: self.ticket.clone(),
             verifier: self.verifier.clone(),
             clock: self.clock,

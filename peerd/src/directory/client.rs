@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use proto::directory::{
     CurrentSession, DirectoryKeys, Event, Events, FileDetail, FileEntry, Heartbeat, Holders, IssuedChallenge, Lease,
-    LoginRequest, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, Peer, Problem, ProblemCode, RegisterPeer, Session,
+    LoginRequest, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, Peer, PeerFile, Problem, ProblemCode, RegisterPeer,
+    Session,
 };
 use proto::ids::{FileId, InstanceId, PeerId};
 use proto::secret::Secret;
@@ -201,7 +202,7 @@ impl Client {
     }
 
     /// A page of what a peer holds.
-    pub async fn peer_files(&self, token: &Secret, id: PeerId, query: &FileQuery) -> Answer<Page<FileEntry>> {
+    pub async fn peer_files(&self, token: &Secret, id: PeerId, query: &FileQuery) -> Answer<Page<PeerFile>> {
         read(self.call(Method::GET, &format!("peers/{id}/files"), Some(token)).query(query)).await
     }
 

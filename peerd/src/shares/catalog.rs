@@ -1,13 +1,13 @@
 //! The catalog: an immutable snapshot of what is shared. Readers keep the one they have; the actor publishes the next.
 //! Snapshots share structure, so a change among 100,000 shares costs a few tree nodes, and so does the difference of two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
-use proto::directory::{Announce, HoldingState, Withdraw};
+use proto::directory::{Announce, HoldingState, SharesDigest, Withdraw};
 use proto::ids::{ByteCount, FileId, FileName};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,10 @@ pub struct Catalog {
     partials: OrdMap<FileId, Arc<Announce>>,
     /// Files without content. They are the simulation actor's; all else is the shares actor's.
     simulated: OrdMap<FileId, Arc<Announce>>,
+    /// Kept: of what is announced, simulated files apart.
+    digest: SharesDigest,
+    /// Kept: of simulated files.
+    simulated_digest: SharesDigest,
 }
 
 impl Catalog {
@@ -61,6 +65,11 @@ impl Catalog {
     /// Whether nothing is shared.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Of all that is announced.
+    pub fn digest(&self) -> SharesDigest {
+        [self.digest, self.simulated_digest].into_iter().sum()
     }
 
     /// One share of a file: any, for the bytes are the same.
@@ -91,9 +100,15 @@ impl Catalog {
     /// Adds a share, or replaces the one of the same file and name.
     pub fn insert(&mut self, share: Share) {
         self.version += 1;
-        let mut names = self.files.get(&share.file_id).map(|names| names.as_ref().clone()).unwrap_or_default();
         let id = share.file_id;
-        names.insert(share.name.clone(), Arc::new(share));
+        if !self.files.contains_key(&id) {
+            self.hide_partial(id);
+        }
+        let mut names = self.files.get(&id).map(|names| names.as_ref().clone()).unwrap_or_default();
+        let complete = SharesDigest::of(&id, &share.name, HoldingState::Complete);
+        if names.insert(share.name.clone(), Arc::new(share)).is_none() {
+            self.digest += complete;
+        }
         self.files.insert(id, Arc::new(names));
     }
 
@@ -102,13 +117,28 @@ impl Catalog {
         self.version += 1;
         let state = HoldingState::Partial;
         let partial = Announce { file_id, name, size, state, simulated: false, url: None };
+        let told = !self.files.contains_key(&file_id);
+        if told {
+            self.hide_partial(file_id);
+            self.digest += digest_of(&partial);
+        }
         self.partials.insert(file_id, Arc::new(partial));
     }
 
     /// Takes it away: it is complete, or given up.
     pub fn remove_partial(&mut self, id: FileId) {
+        if !self.files.contains_key(&id) {
+            self.hide_partial(id);
+        }
         if self.partials.remove(&id).is_some() {
             self.version += 1;
+        }
+    }
+
+    /// Who has all of it is not told to have some.
+    fn hide_partial(&mut self, id: FileId) {
+        if let Some(partial) = self.partials.get(&id) {
+            self.digest -= digest_of(partial);
         }
     }
 
@@ -117,18 +147,25 @@ impl Catalog {
         let mut names = self.files.get(&id)?.as_ref().clone();
         let share = names.remove(name)?;
         self.version += 1;
+        self.digest -= SharesDigest::of(&id, name, HoldingState::Complete);
         if names.is_empty() {
-            self.files.remove(&id)
+            self.files.remove(&id);
+            if let Some(partial) = self.partials.get(&id) {
+                self.digest += digest_of(partial);
+            }
         } else {
-            self.files.insert(id, Arc::new(names))
-        };
+            self.files.insert(id, Arc::new(names));
+        }
         Some(share)
     }
 
     /// Adds a simulated file.
     pub fn insert_simulated(&mut self, file: Announce) {
         self.version += 1;
-        self.simulated.insert(file.file_id, Arc::new(file));
+        self.simulated_digest += digest_of(&file);
+        if let Some(old) = self.simulated.insert(file.file_id, Arc::new(file)) {
+            self.simulated_digest -= digest_of(&old);
+        }
     }
 
     /// These shares as the successor of another snapshot, so that versions go on rising. Simulated files stay as they are
@@ -136,47 +173,39 @@ impl Catalog {
     #[must_use]
     pub fn after(self, before: &Self) -> Self {
         let version = before.version.max(self.version) + 1;
-        Self { version, simulated: before.simulated.clone(), ..self }
+        let (simulated, simulated_digest) = (before.simulated.clone(), before.simulated_digest);
+        Self { version, simulated, simulated_digest, ..self }
     }
 
     /// The next snapshot, with these simulated files in place of those that there were.
     #[must_use]
     pub fn with_simulated(&self, files: impl Iterator<Item = Announce>) -> Self {
-        let simulated = files.map(|file| (file.file_id, Arc::new(file))).collect();
-        Self { version: self.version + 1, simulated, ..self.clone() }
+        let simulated: OrdMap<FileId, Arc<Announce>> = files.map(|file| (file.file_id, Arc::new(file))).collect();
+        let simulated_digest = simulated.values().map(|file| digest_of(file)).sum();
+        Self { version: self.version + 1, simulated, simulated_digest, ..self.clone() }
     }
 
     /// What has to be told to somebody who knows the snapshot `known`.
     pub fn changes_since(&self, known: &Self) -> Changes {
+        let mut touched = BTreeSet::new();
+        touched.extend(known.files.diff(&self.files).map(|item| id_of(&item)));
+        touched.extend(known.partials.diff(&self.partials).map(|item| id_of(&item)));
+        touched.extend(known.simulated.diff(&self.simulated).map(|item| id_of(&item)));
         let mut changes = Changes::default();
-        for item in known.files.diff(&self.files) {
-            match item {
-                DiffItem::Add(_, new) => changes.update(&BTreeMap::new(), new),
-                DiffItem::Update { old: (_, old), new: (_, new) } => changes.update(old, new),
-                DiffItem::Remove(id, _) => changes.remove.push(Withdraw { file_id: *id, name: None }),
-            }
-        }
-        for item in known.partials.diff(&self.partials) {
-            match item {
-                // Who has all of it is not told to have some.
-                DiffItem::Add(id, new) | DiffItem::Update { new: (id, new), .. } if !self.files.contains_key(id) => {
-                    changes.add.push(new.as_ref().clone());
-                }
-                DiffItem::Remove(id, _) if !self.files.contains_key(id) => {
-                    changes.remove.push(Withdraw { file_id: *id, name: None });
-                }
-                _ => {}
-            }
-        }
-        for item in known.simulated.diff(&self.simulated) {
-            match item {
-                DiffItem::Add(_, new) | DiffItem::Update { new: (_, new), .. } => {
-                    changes.add.push(new.as_ref().clone());
-                }
-                DiffItem::Remove(id, _) => changes.remove.push(Withdraw { file_id: *id, name: None }),
-            }
+        for id in touched {
+            changes.of_file(id, &known.announced(id), self.announced(id));
         }
         changes
+    }
+
+    /// Under which names a file is announced.
+    fn announced(&self, id: FileId) -> BTreeMap<FileName, Announce> {
+        let shared = self.shares_of(id).map(|share| announce(share));
+        let simulated = self.simulated(id).map(|file| file.as_ref().clone());
+        // Who has all of it is not told to have some.
+        let partial = self.partials.get(&id).filter(|_| !self.files.contains_key(&id));
+        let partial = partial.map(|file| file.as_ref().clone());
+        shared.chain(simulated).chain(partial).map(|file| (file.name.clone(), file)).collect()
     }
 }
 
@@ -195,12 +224,26 @@ impl Changes {
         self.add.is_empty() && self.remove.is_empty()
     }
 
-    fn update(&mut self, old: &BTreeMap<FileName, Arc<Share>>, new: &BTreeMap<FileName, Arc<Share>>) {
-        let gone = old.values().filter(|share| !new.contains_key(&share.name));
-        self.remove.extend(gone.map(|share| Withdraw { file_id: share.file_id, name: Some(share.name.clone()) }));
-        let fresh = new.values().filter(|share| !old.contains_key(&share.name));
-        self.add.extend(fresh.map(|share| announce(share)));
+    fn of_file(&mut self, id: FileId, old: &BTreeMap<FileName, Announce>, new: BTreeMap<FileName, Announce>) {
+        if new.is_empty() {
+            self.remove.extend((!old.is_empty()).then_some(Withdraw { file_id: id, name: None }));
+            return;
+        }
+        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        self.remove.extend(gone.map(|name| Withdraw { file_id: id, name: Some(name.clone()) }));
+        let is_known = |file: &Announce| old.get(&file.name).is_some_and(|known| known.state == file.state);
+        self.add.extend(new.into_values().filter(|file| !is_known(file)));
     }
+}
+
+fn id_of<V>(item: &DiffItem<'_, '_, FileId, V>) -> FileId {
+    match item {
+        DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => **id,
+    }
+}
+
+fn digest_of(file: &Announce) -> SharesDigest {
+    SharesDigest::of(&file.file_id, &file.name, file.state)
 }
 
 /// A share as the directory is told of it.
@@ -276,6 +319,59 @@ mod tests {
         let mut given_up = fetching.clone();
         given_up.remove_partial(id);
         assert_eq!(given_up.changes_since(&fetching).remove, [Withdraw { file_id: id, name: None }]);
+    }
+
+    #[test]
+    fn a_file_that_is_kept_under_another_name_loses_the_one_it_was_fetched_under() {
+        let id = FileId::of(b"x");
+        let mut fetching = Catalog::default();
+        fetching.insert_partial(id, "wanted".parse().unwrap(), ByteCount::new(1));
+        let mut there = fetching.clone();
+        there.insert(share("x", "kept"));
+        let done = there.changes_since(&fetching);
+        assert_eq!(done.remove, [Withdraw { file_id: id, name: Some("wanted".parse().unwrap()) }]);
+        assert_eq!((done.add.len(), done.add[0].name.as_str()), (1, "kept"));
+        // What was shared is given up while it is being fetched once more.
+        let mut again = there.clone();
+        again.remove(id, &"kept".parse().unwrap()).unwrap();
+        let back = again.changes_since(&there);
+        assert_eq!((back.add[0].state, back.add[0].name.as_str()), (HoldingState::Partial, "wanted"));
+        assert_eq!(back.remove, [Withdraw { file_id: id, name: Some("kept".parse().unwrap()) }]);
+    }
+
+    /// As a sum over all that is announced, not as it was kept.
+    fn counted(catalog: &Catalog) -> SharesDigest {
+        let everything = catalog.changes_since(&Catalog::default());
+        assert!(everything.remove.is_empty());
+        everything.add.iter().map(digest_of).sum()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_digest_follows_whatever_happens(steps in proptest::collection::vec((0_u8..6, 0_u8..4, 0_u8..3), 0..100)) {
+            let (mut catalog, mut published) = (Catalog::default(), Catalog::default());
+            for (step, file, name) in steps {
+                let (content, name) = (file.to_string(), format!("n{name}"));
+                let id = FileId::of(content.as_bytes());
+                match step {
+                    0 => catalog.insert(share(&content, &name)),
+                    1 => drop(catalog.remove(id, &name.parse().unwrap())),
+                    2 => catalog.insert_partial(id, name.parse().unwrap(), ByteCount::new(1)),
+                    3 => catalog.remove_partial(id),
+                    4 => {
+                        let url = format!("http://{content}").parse().unwrap();
+                        let film = Simulated { name: name.parse().unwrap(), url, size: ByteCount::new(1) }.announce();
+                        catalog.insert_simulated(film.clone());
+                        published = published.with_simulated([film].into_iter());
+                    }
+                    _ => published = catalog.clone().after(&published),
+                }
+                proptest::prop_assert_eq!(catalog.digest(), counted(&catalog));
+                proptest::prop_assert_eq!(published.digest(), counted(&published));
+            }
+            let changes = catalog.changes_since(&published);
+            proptest::prop_assert_eq!(changes.is_empty(), catalog.digest() == published.digest());
+        }
     }
 
     #[test]

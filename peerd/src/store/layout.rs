@@ -121,6 +121,24 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// The same for what can be made again: a crash of the machine may leave it empty or cut off, and it costs no wait for the
+/// disk.
+pub fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let open = || OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary);
+    let mut file = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            open()?
+        }
+        other => other?,
+    };
+    file.write_all(content)?;
+    fs::rename(&temporary, path)
+}
+
 /// Removes a file; one that is not there is no fault.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

@@ -1,7 +1,7 @@
 //! Manifests on disk, as they go over the wire: 32 bytes per piece, and the proof of the size.
 //!
 //! A manifest is checked against its id each time it is read, so a damaged one is as good as a missing one: the file is
-//! hashed again. A small cache holds the ones in use; with 100,000 shares all of them would not fit in memory.
+//! hashed again. That is why nobody waits until the disk has it: two such waits a file, among 100,000 small ones, are minutes. A small cache holds the ones in use; with 100,000 shares all of them would not fit in memory.
 
 use std::collections::HashMap;
 use std::io;
@@ -37,7 +37,7 @@ impl Manifests {
 
     /// Keeps a manifest.
     pub fn save(&self, manifest: &Manifest) -> io::Result<()> {
-        layout::replace(&self.state.manifest(manifest.id()), &manifest.encode())
+        layout::replace_unsynced(&self.state.manifest(manifest.id()), &manifest.encode())
     }
 
     /// Reads one that was kept, if it is there and still folds up to its id.

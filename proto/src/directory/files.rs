@@ -96,6 +96,16 @@ pub struct FileEntry {
     pub url: Option<String>,
 }
 
+/// A file under one name, as one peer shares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerFile {
+    /// The file.
+    #[serde(flatten)]
+    pub entry: FileEntry,
+    /// How much of it this peer has.
+    pub state: HoldingState,
+}
+
 /// `GET /files/{file_id}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDetail {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::SharesDigest;
 use super::accounts::secret;
 use crate::Timestamp;
 use crate::ids::{Challenge, InstanceId, PeerAddress, PeerId, PeerName, PublicKey, Signature, UserName};
@@ -80,6 +81,10 @@ pub struct Lease {
     /// Ids of the keys that tickets may be signed with now; on any other set than before, read `GET /keys` again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_ids: Vec<KeyId>,
+    /// Of what the directory lists of this peer: after a registration, and after a heartbeat that brought another one. Who
+    /// thinks otherwise reads `GET /peers/{peer_id}/files` and announces the difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_digest: Option<SharesDigest>,
 }
 
 /// A ticket as it is handed out; [`crate::ticket`] has what is in it.
@@ -119,6 +124,9 @@ pub struct DirectoryKey {
 pub struct Heartbeat {
     /// As registered.
     pub instance: InstanceId,
+    /// Of what the peer believes the directory to list of it; a peer that is announcing just now leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_digest: Option<SharesDigest>,
 }
 
 /// Whether a peer is reachable as far as the directory knows.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::dsl::{exists, not};
 use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl};
 use proto::Timestamp;
-use proto::directory::{PatchFiles, PatchedFiles};
+use proto::directory::{PatchFiles, PatchedFiles, SharesDigest};
 use proto::ids::{ByteCount, FileId, FileName, PeerId};
 
 use super::{Connection, RunQueryDsl, events};
@@ -56,12 +56,14 @@ pub(in crate::db) async fn patch(
     now: Timestamp,
 ) -> Answer<Option<PatchedFiles>> {
     let row = peers::table.find(peer.as_bytes().as_slice());
-    let Some(up) = row.select(peers::up).first::<bool>(connection).await.optional()? else { return Ok(None) };
+    let row = row.select((peers::up, peers::digest)).first::<(bool, Option<Vec<u8>>)>(connection).await.optional()?;
+    let Some((up, digest)) = row else { return Ok(None) };
     let before = before(connection, peer, &plan::named(request)).await?;
     let plan = plan::plan(*peer, before, request);
     put(connection, peer, &plan).await?;
     take_away(connection, peer, &plan).await?;
-    count(connection, peer, up, &plan).await?;
+    count(connection, up, &plan).await?;
+    note(connection, peer, digest, &plan).await?;
     tidy(connection, &plan).await?;
     events::append(connection, now, &plan.events).await?;
     Ok(Some(plan.answer))
@@ -143,7 +145,7 @@ async fn take_away(connection: &mut Connection, peer: &PeerId, plan: &Plan) -> A
 }
 
 /// The kept counts follow what the plan changed.
-async fn count(connection: &mut Connection, peer: &PeerId, up: bool, plan: &Plan) -> Answer<()> {
+async fn count(connection: &mut Connection, up: bool, plan: &Plan) -> Answer<()> {
     for (changed, by) in [(&plan.completed, 1_i64), (&plan.uncompleted, -1)] {
         if changed.is_empty() {
             continue;
@@ -153,12 +155,28 @@ async fn count(connection: &mut Connection, peer: &PeerId, up: bool, plan: &Plan
             .set((files::holders.eq(files::holders + by), files::holders_up.eq(files::holders_up + by_up)))
             .execute(connection)
             .await?;
-        let all = by * rows::signed(changed.len() as u64);
-        diesel::update(peers::table.find(peer.as_bytes().as_slice()))
-            .set(peers::files.eq(peers::files + all))
-            .execute(connection)
-            .await?;
     }
+    Ok(())
+}
+
+/// The peer's own number of files, and the digest of its shares. One that was never counted stays so until somebody serves.
+async fn note(connection: &mut Connection, peer: &PeerId, digest: Option<Vec<u8>>, plan: &Plan) -> Answer<()> {
+    if plan.digest == SharesDigest::EMPTY {
+        return Ok(());
+    }
+    let digest = match digest {
+        Some(bytes) => {
+            let mut digest = rows::digest(&bytes)?;
+            digest += plan.digest;
+            Some(digest.to_bytes().to_vec())
+        }
+        None => None,
+    };
+    let more = rows::signed(plan.completed.len() as u64) - rows::signed(plan.uncompleted.len() as u64);
+    diesel::update(peers::table.find(peer.as_bytes().as_slice()))
+        .set((peers::files.eq(peers::files + more), peers::digest.eq(digest)))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

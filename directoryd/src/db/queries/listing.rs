@@ -4,16 +4,16 @@
 use diesel::dsl::{exists, sql};
 use diesel::sql_types::{Double, Nullable};
 use diesel::{
-    BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
-    TextExpressionMethods,
+    BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl,
+    SelectableHelper, TextExpressionMethods,
 };
-use proto::directory::{FileDetail, FileEntry, Peer, PeerState, Stats};
+use proto::directory::{FileDetail, FileEntry, Peer, PeerFile, PeerState, Stats};
 use proto::ids::{ByteCount, FileId, FileName, PeerId};
 
 use super::peers::PeerRow;
 use super::{Connection, Db, RunQueryDsl};
 use crate::db::schema::{files, holdings, names, peers, shares, users};
-use crate::db::{After, Answer, FileFilter, PeerFilter, rows, search};
+use crate::db::{After, Answer, FileFilter, PeerFilter, plan, rows, search};
 
 type FileColumns =
     (names::name, files::file_id, files::size, files::holders, files::holders_up, files::simulated, files::url);
@@ -76,27 +76,27 @@ pub(in crate::db) async fn files_of(
     partial: bool,
     after: Option<&After>,
     limit: i64,
-) -> Answer<Vec<FileEntry>> {
+) -> Answer<Vec<PeerFile>> {
     let id = peer.as_bytes().as_slice();
-    let held = holdings::table
-        .filter(holdings::peer_id.eq(shares::peer_id).and(holdings::file_id.eq(shares::file_id)))
-        .filter(holdings::complete.eq(true));
+    let held = holdings::peer_id.eq(shares::peer_id).and(holdings::file_id.eq(shares::file_id));
     let columns =
         (shares::name, files::file_id, files::size, files::holders, files::holders_up, files::simulated, files::url);
     let mut query = shares::table
         .inner_join(files::table)
+        .inner_join(holdings::table.on(held))
         .filter(shares::peer_id.eq(id))
-        .select(columns)
+        .select((columns, holdings::complete))
         .order((shares::name, shares::file_id))
         .limit(limit)
         .into_boxed::<Db>();
     if !partial {
-        query = query.filter(exists(held));
+        query = query.filter(holdings::complete.eq(true));
     }
     if let Some(After { name, id }) = after {
         query = query.filter(shares::name.ge(name).and(shares::name.gt(name).or(shares::file_id.gt(id))));
     }
-    query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
+    let rows = query.load::<(FileRow, bool)>(connection).await?.into_iter();
+    rows.map(|(file, complete)| Ok(PeerFile { entry: file_typed(file)?, state: plan::state(complete) })).collect()
 }
 
 /// One file with at most `most` of its names.

@@ -1,13 +1,19 @@
 //! Peers, and whether they are up. Going up and going down change the kept counts of all files that the peer holds.
 
-use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable,
+    Selectable, SelectableHelper,
+};
 use proto::Timestamp;
-use proto::directory::{Change, Peer, PeerState};
+use proto::directory::{Change, Peer, PeerState, SharesDigest};
 use proto::ids::PeerId;
 
-use super::{Connection, RunQueryDsl, events};
-use crate::db::schema::{files, holdings, peers};
-use crate::db::{Answer, KnownPeer, Registered, Registration, rows};
+use super::{Connection, Db, RunQueryDsl, events};
+use crate::db::schema::{files, holdings, peers, shares};
+use crate::db::{Answer, KnownPeer, Registered, Registration, plan, rows};
+
+/// Shares that are read at once to count them.
+const COUNTED_AT_ONCE: i64 = 10_000;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = peers)]
@@ -57,6 +63,7 @@ struct NewPeerRow<'a> {
     files: i64,
     last_seen: i64,
     created_at: i64,
+    digest: &'a [u8],
 }
 
 /// Records the peer, makes this instance the one that speaks for it, and brings it up.
@@ -91,6 +98,7 @@ pub(in crate::db) async fn register(
 }
 
 async fn insert(connection: &mut Connection, peer: &Registration, now: Timestamp) -> Answer<()> {
+    let digest = SharesDigest::EMPTY.to_bytes();
     let row = NewPeerRow {
         peer_id: peer.peer_id.as_bytes(),
         user_name: peer.user.as_str(),
@@ -103,6 +111,7 @@ async fn insert(connection: &mut Connection, peer: &Registration, now: Timestamp
         files: 0,
         last_seen: now.as_millisecond(),
         created_at: now.as_millisecond(),
+        digest: &digest,
     };
     diesel::insert_into(peers::table).values(row).execute(connection).await?;
     Ok(())
@@ -166,21 +175,22 @@ pub(in crate::db) async fn touch(connection: &mut Connection, seen: &[(PeerId, T
     Ok(gone)
 }
 
-type KnownRow = (Vec<u8>, String, Option<Vec<u8>>, i64);
+type KnownRow = (Vec<u8>, String, Option<Vec<u8>>, i64, Option<Vec<u8>>);
 
-fn known_typed((peer_id, user, instance, last_seen): KnownRow) -> Answer<KnownPeer> {
+fn known_typed((peer_id, user, instance, last_seen, digest): KnownRow) -> Answer<KnownPeer> {
     Ok(KnownPeer {
         peer_id: rows::peer_id(&peer_id)?,
         user: rows::parsed(&user)?,
         instance: instance.map(|bytes| rows::instance_id(&bytes)).transpose()?,
         last_seen: rows::time(last_seen)?,
+        digest: digest.map(|bytes| rows::digest(&bytes)).transpose()?,
     })
 }
 
 pub(in crate::db) async fn known(connection: &mut Connection, peer: &PeerId) -> Answer<Option<KnownPeer>> {
     let row = peers::table
         .find(peer.as_bytes().as_slice())
-        .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen))
+        .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen, peers::digest))
         .first::<KnownRow>(connection)
         .await
         .optional()?;
@@ -191,7 +201,7 @@ pub(in crate::db) async fn known(connection: &mut Connection, peer: &PeerId) -> 
 pub(in crate::db) async fn all_up(connection: &mut Connection) -> Answer<Vec<KnownPeer>> {
     let rows = peers::table
         .filter(peers::up.eq(true))
-        .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen))
+        .select((peers::peer_id, peers::user_name, peers::instance, peers::last_seen, peers::digest))
         .load::<KnownRow>(connection)
         .await?;
     rows.into_iter().map(known_typed).collect()
@@ -205,4 +215,39 @@ pub(in crate::db) async fn get(connection: &mut Connection, peer: &PeerId) -> An
         .await
         .optional()?;
     row.map(PeerRow::typed).transpose()
+}
+
+/// Peers whose shares nobody has counted: those from before there were digests.
+pub(in crate::db) async fn uncounted(connection: &mut Connection) -> Answer<Vec<PeerId>> {
+    let rows: Vec<Vec<u8>> =
+        peers::table.filter(peers::digest.is_null()).select(peers::peer_id).load(connection).await?;
+    rows.iter().map(|id| rows::peer_id(id)).collect()
+}
+
+/// Makes the digest of a peer's shares from the shares themselves.
+pub(in crate::db) async fn count_shares(connection: &mut Connection, peer: &PeerId) -> Answer<()> {
+    let id = peer.as_bytes().as_slice();
+    let (mut digest, mut last) = (SharesDigest::EMPTY, None::<(String, Vec<u8>)>);
+    loop {
+        let same = holdings::peer_id.eq(shares::peer_id).and(holdings::file_id.eq(shares::file_id));
+        let mut page = shares::table
+            .inner_join(holdings::table.on(same))
+            .filter(shares::peer_id.eq(id))
+            .select((shares::name, shares::file_id, holdings::complete))
+            .order((shares::name, shares::file_id))
+            .limit(COUNTED_AT_ONCE)
+            .into_boxed::<Db>();
+        if let Some((name, file)) = &last {
+            page = page.filter(shares::name.ge(name).and(shares::name.gt(name).or(shares::file_id.gt(file))));
+        }
+        let page: Vec<(String, Vec<u8>, bool)> = page.load(connection).await?;
+        for (name, file, complete) in &page {
+            digest += SharesDigest::of(&rows::file_id(file)?, &rows::parsed(name)?, plan::state(*complete));
+        }
+        let Some((name, file, _)) = page.into_iter().next_back() else { break };
+        last = Some((name, file));
+    }
+    let digest = digest.to_bytes();
+    diesel::update(peers::table.find(id)).set(peers::digest.eq(digest.as_slice())).execute(connection).await?;
+    Ok(())
 }

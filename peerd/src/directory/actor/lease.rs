@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::directory::{DirectoryKeys, Lease, RegisterPeer, registration_message};
+use proto::directory::{DirectoryKeys, Lease, RegisterPeer, SharesDigest, registration_message};
 use proto::secret::Secret;
 use proto::ticket::{KeyId, Verifier};
 use ractor::ActorRef;
 
+use super::listed::Listed;
 use super::{Msg, Registrant, State, announcing};
 use crate::directory::client::{Client, ClientError};
 use crate::directory::clock::Clock;
 use crate::directory::session::Fact;
-use crate::shares::Catalog;
 
 /// Shortest pause between two questions for the directory's keys.
 const KEYS_PAUSE: Duration = Duration::from_secs(2);
@@ -22,17 +22,22 @@ impl State {
     pub(super) fn register(&self, me: &ActorRef<Msg>) {
         let Some(login) = self.login.clone() else { return };
         let (me, client, registrant) = (me.clone(), self.args.client.clone(), self.args.me.clone());
+        let catalog = self.args.catalog.borrow().as_ref().clone();
+        // What it may have listed all the time: what it acknowledged before an outage, or before a restart.
+        let likely = self.listed.iter().cloned().chain([Listed::all(catalog)]).collect();
         tokio::spawn(async move {
-            let result = register(&client, &login.token, &registrant).await;
+            let result = register(&client, &login.token, &registrant, likely).await;
             let _ = me.cast(Msg::Registered { result });
         });
     }
 
-    pub(super) fn registered(&mut self, me: &ActorRef<Msg>, result: Result<(Lease, Catalog), ClientError>) {
+    pub(super) fn registered(&mut self, me: &ActorRef<Msg>, result: Result<(Lease, Listed), ClientError>) {
         match result {
-            Ok((lease, acknowledged)) => {
+            Ok((lease, listed)) => {
                 self.leased(me, lease);
-                self.acknowledged = Some(acknowledged);
+                self.certain = true;
+                self.announced = listed.told();
+                self.listed = Some(listed);
                 self.took(me, &Fact::Registered);
                 self.sync(me);
             }
@@ -40,14 +45,24 @@ impl State {
         }
     }
 
-    pub(super) fn beaten(&mut self, me: &ActorRef<Msg>, result: Result<Lease, ClientError>) {
+    /// `believed` is what the heartbeat said that the directory lists.
+    pub(super) fn beaten(
+        &mut self,
+        me: &ActorRef<Msg>,
+        believed: Option<SharesDigest>,
+        result: Result<Lease, ClientError>,
+    ) {
         if !self.session.registered() {
             return;
         }
         match result {
             Ok(lease) => {
+                let differs = lease.shares_digest.is_some();
                 self.leased(me, lease);
                 self.took(me, &Fact::Answered);
+                if differs {
+                    self.differs(me, believed);
+                }
                 self.sync(me);
             }
             Err(error) => self.failed(me, &error),
@@ -97,8 +112,13 @@ fn sorted(ids: &[KeyId]) -> impl Iterator<Item = &KeyId> {
     ids.iter().collect::<BTreeSet<_>>().into_iter()
 }
 
-/// Proves the key, registers, and reads what the directory thinks is shared.
-async fn register(client: &Client, token: &Secret, me: &Registrant) -> Result<(Lease, Catalog), ClientError> {
+/// Proves the key and registers. What the directory lists is read only if none of what is `likely` has its digest.
+async fn register(
+    client: &Client,
+    token: &Secret,
+    me: &Registrant,
+    likely: Vec<Listed>,
+) -> Result<(Lease, Listed), ClientError> {
     let id = me.identity.peer_id();
     let nonce = client.challenge(token).await?.nonce;
     let signed = registration_message(&nonce, &id, &me.instance, &me.name, &me.address);
@@ -112,5 +132,10 @@ async fn register(client: &Client, token: &Secret, me: &Registrant) -> Result<(L
         version: env!("CARGO_PKG_VERSION").into(),
     };
     let lease = client.register(token, id, &body).await?;
-    Ok((lease, announcing::known_shares(client, token, id).await?))
+    let same = likely.into_iter().find(|listed| lease.shares_digest == Some(listed.digest()));
+    let listed = match same {
+        Some(listed) => listed,
+        None => announcing::known_shares(client, token, id).await?,
+    };
+    Ok((lease, listed))
 }

@@ -96,7 +96,8 @@ impl State {
     }
 
     pub(super) fn forget_login(&mut self) -> Option<Arc<Login>> {
-        self.acknowledged = None;
+        self.listed = None;
+        self.certain = false;
         self.announced = 0;
         self.ticket = None;
         if let Err(error) = layout::remove(&self.args.state_dir.session()) {

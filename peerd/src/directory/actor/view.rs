@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proto::Timestamp;
 use proto::control::DirectoryStatus;
-use proto::directory::{Lease, Role, Session as Login, Ticket};
+use proto::directory::{Lease, Role, Session as Login, SharesDigest, Ticket};
 use proto::ids::UserName;
 use proto::secret::Secret;
 use proto::ticket::Verifier;
@@ -23,6 +23,8 @@ pub struct View {
     pub lease: Option<Lease>,
     /// Version of the catalog that the directory has acknowledged.
     pub announced: u64,
+    /// Of what the directory is believed to list; nothing while that is changing.
+    pub shares_digest: Option<SharesDigest>,
     /// The newest ticket; shown to other peers.
     pub ticket: Option<Ticket>,
     /// Checks the tickets of other peers; nothing before the first registration.
@@ -35,7 +37,16 @@ impl View {
     /// Before anything was tried.
     pub fn initial(url: &str) -> Self {
         let status = Session::new(false, Timestamp::now()).status(url);
-        Self { status, login: None, lease: None, announced: 0, ticket: None, verifier: None, clock: None }
+        Self {
+            status,
+            login: None,
+            lease: None,
+            announced: 0,
+            shares_digest: None,
+            ticket: None,
+            verifier: None,
+            clock: None,
+        }
     }
 
     /// The token, where somebody is logged in.

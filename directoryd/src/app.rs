@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Store;
 use crate::events::Feed;
 
 mod challenges;
-mod liveness;
 mod digests;
+mod liveness;
 mod passwords;
 mod requests;
 mod session_cache;
@@ -23,8 +24,8 @@ mod throttle;
 mod tickets;
 
 pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE, Refusal as ChallengeRefusal};
-pub(crate) use liveness::Liveness;
 pub(crate) use digests::Digests;
+pub(crate) use liveness::Liveness;
 pub use passwords::hash_password;
 pub(crate) use passwords::{Passwords, Turn};
 pub(crate) use requests::Requests;
@@ -53,8 +54,8 @@ pub(crate) struct Terms {
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) liveness: Liveness,
-    pub(crate) sessions: SessionCache,
     pub(crate) digests: Arc<Digests>,
+    pub(crate) sessions: SessionCache,
     pub(crate) challenges: Challenges,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
@@ -63,6 +64,8 @@ pub(crate) struct App {
     pub(crate) terms: Terms,
     /// Hands changes to those who listen.
     pub(crate) feed: Feed,
+    /// Another process has written: whoever looks now and then, looks now.
+    pub(crate) rung: Notify,
     stopping: CancellationToken,
 }
 
@@ -70,14 +73,15 @@ impl App {
     pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, terms: Terms) -> Self {
         Self {
             liveness: Liveness::new(store.clone(), terms.lease),
+            digests: Arc::new(Digests::new()),
             sessions: SessionCache::default(),
             challenges: Challenges::default(),
             passwords: Passwords::new(),
-            digests: Arc::new(Digests::new()),
             throttle: Throttle::default(),
             tickets,
             requests: Requests::new(),
             feed,
+            rung: Notify::new(),
             stopping: CancellationToken::new(),
             store,
             terms,
@@ -91,6 +95,13 @@ impl App {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.stopping.is_cancelled()
+    }
+
+    /// Another process has written to the database: accounts, sessions, keys, or anything.
+    pub(crate) fn ring(&self) {
+        self.sessions.clear();
+        self.store.ring();
+        self.rung.notify_one();
     }
 
     /// Waits until it stops.

@@ -103,8 +103,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let config = cli.sources.resolve()?;
     match command {
         Command::Serve => serve::run(config),
-        Command::User(command) => users::run(command, &config),
-        Command::Keys(command) => keys::run(command, &config),
+        Command::User(users::UserCommand::List) => users::run(users::UserCommand::List, &config),
+        Command::User(command) => users::run(command, &config).and_then(|()| ring(&config)),
+        Command::Keys(keys::KeysCommand::List) => keys::run(keys::KeysCommand::List, &config),
+        Command::Keys(command) => keys::run(command, &config).and_then(|()| ring(&config)),
         Command::Migrate => block_on(migrate(&config)),
         Command::Backup { file } => backup::run(&config.database, &file),
         Command::Healthcheck => healthcheck::run(&config),
@@ -125,6 +127,17 @@ fn completions(shell: Shell) -> anyhow::Result<()> {
 /// For what is asked once and answered.
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Tells the directory that serves, where there is a NATS to tell it by.
+fn ring(config: &Config) -> anyhow::Result<()> {
+    let Some(nats) = &config.nats else { return Ok(()) };
+    block_on(async {
+        if let Err(why) = directoryd::ring(nats).await {
+            eprintln!("NATS cannot be reached ({why}); a directory that serves notices within two seconds");
+        }
+        Ok(())
+    })
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {

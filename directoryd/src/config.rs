@@ -12,9 +12,12 @@ use serde::Deserialize;
 use transport::Limits;
 
 mod database;
+mod nats;
 mod span;
 
 pub use database::{Database, PostgresServer};
+pub(crate) use nats::Credentials;
+pub use nats::{Nats, NatsPrefix, NatsServers};
 pub use span::Span;
 
 /// Longest lease: a peer that has been gone for longer must not look as if it were there.
@@ -73,6 +76,18 @@ pub struct Settings {
     /// Changes that the log keeps for those who listen, for a week at most [default: 1000000]
     #[arg(long, global = true, env = "DIRECTORYD_EVENTS_KEPT", value_name = "NUMBER")]
     pub events_kept: Option<u64>,
+    /// NATS that carries the feed of changes: `nats://HOST:4222` or `tls://HOST:4222`, several with commas between them
+    #[arg(long, global = true, env = "DIRECTORYD_NATS_URL", value_name = "URL")]
+    pub nats_url: Option<NatsServers>,
+    /// File that says as whom to log in there: what `nsc` writes, an `NKey` seed, `USER:PASSWORD`, or a token
+    #[arg(long, global = true, env = "DIRECTORYD_NATS_CREDENTIALS_FILE", value_name = "FILE")]
+    pub nats_credentials_file: Option<PathBuf>,
+    /// Certificates (PEM) that may vouch for it [default: those that this machine trusts]
+    #[arg(long, global = true, env = "DIRECTORYD_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// What its subjects begin with [default: enjambre]
+    #[arg(long, global = true, env = "DIRECTORYD_NATS_PREFIX", value_name = "WORDS")]
+    pub nats_prefix: Option<NatsPrefix>,
     /// How log lines look [default: text]
     #[arg(long, global = true, env = "DIRECTORYD_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -159,6 +174,8 @@ pub struct Config {
     pub admin: Admin,
     /// Changes that the log keeps.
     pub events_kept: u64,
+    /// Carries the feed of changes, where there is one.
+    pub nats: Option<Nats>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -206,6 +223,10 @@ impl Settings {
             max_connections: self.max_connections.or(other.max_connections),
             admin_listen: self.admin_listen.or(other.admin_listen),
             events_kept: self.events_kept.or(other.events_kept),
+            nats_url: self.nats_url.or(other.nats_url),
+            nats_credentials_file: self.nats_credentials_file.or(other.nats_credentials_file),
+            nats_ca: self.nats_ca.or(other.nats_ca),
+            nats_prefix: self.nats_prefix.or(other.nats_prefix),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
         }
@@ -230,6 +251,8 @@ impl Settings {
                 Err(fault) => faults.push(fault),
             }
         }
+        let nats = Nats::new(self.nats_url, self.nats_credentials_file.as_deref(), self.nats_ca, self.nats_prefix);
+        let nats = noting(&mut faults, nats);
         let log_level = self.log_level.unwrap_or_else(|| "info".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log_level) {
             faults.push(format!("`log-level`: {error}"));
@@ -252,6 +275,7 @@ impl Settings {
             limits,
             admin,
             events_kept,
+            nats,
             log_format,
             log_level,
         })

@@ -6,6 +6,7 @@
 
 mod fanout;
 mod feed;
+pub(crate) mod nats;
 mod subscription;
 
 pub(crate) use feed::{Feed, Follower};

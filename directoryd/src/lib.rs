@@ -19,10 +19,13 @@ mod routes;
 mod server;
 
 pub use app::hash_password;
-pub use config::{Admin, BadConfig, Config, Database, LogFormat, PostgresServer, Settings, Span, Tls};
+pub use config::{
+    Admin, BadConfig, Config, Database, LogFormat, Nats, NatsPrefix, NatsServers, PostgresServer, Settings, Span, Tls,
+};
 pub use db::{
     BackupError, KeyTerms, MigrateError, Migrated, NewAccount, Purpose, Rotation, SigningKey, Store, StoreError, backup,
 };
+pub use events::nats::ring;
 pub use server::{Server, StartError, migrate, open};
 
 /// Version of this program.

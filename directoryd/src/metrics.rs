@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, now};
 use crate::db::StoreError;
+use crate::events::nats;
 
 /// How long the database may take for the numbers; a page without them beats none.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,11 +29,19 @@ struct Known {
 }
 
 /// Serves the page of a directory until `shutdown`.
-pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) {
+pub(crate) async fn serve(
+    app: Arc<App>,
+    nats: Option<nats::Figures>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) {
     let page = Page::new("directoryd", crate::VERSION);
     app.requests.show(&page);
     app.store.commits().show(&page);
     app.tickets.signing().show(&page);
+    if let Some(nats) = nats {
+        nats.show(&page);
+    }
     let known = Arc::new(Known::new(&page));
     let refresh = move || {
         let (app, known) = (Arc::clone(&app), Arc::clone(&known));

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use transport::Limits;
 
 use crate::app::{App, Terms, Tickets, now};
-use crate::config::{Admin, Config, Database, Tls};
+use crate::config::{Admin, Config, Database, Nats, Tls};
 use crate::db::{self, KeyTerms, MigrateError, Migrated, Purpose, Store, StoreError};
-use crate::events::{Feed, Follower};
+use crate::events::{Feed, Follower, nats};
 use crate::{metrics, routes};
 
 /// Connections that may wait to be accepted: all peers come at once after a restart, and of those beyond it some believe
@@ -83,6 +83,7 @@ pub struct Server {
     app: Arc<App>,
     follower: Follower,
     kept: EventsKept,
+    nats: Option<(Nats, nats::Figures)>,
     _serving: Option<File>,
 }
 
@@ -101,11 +102,11 @@ impl Server {
             Database::Postgres(_) => None,
         };
         let store = open(&config, Purpose::Serve).await?;
-        let keys = KeyTerms { lease: config.lease, ticket: config.ticket };
         let counted = store.count_shares().await?;
         if counted > 0 {
             tracing::info!(peers = counted, "counted what peers share, once and for all");
         }
+        let keys = KeyTerms { lease: config.lease, ticket: config.ticket };
         let audience = store.begin_keys(keys, now()).await?;
         let tickets = Tickets::new(audience, store.signing_keys().await?, config.ticket);
         let terms = Terms { lease: config.lease, heartbeat: config.heartbeat, session: config.session };
@@ -117,7 +118,8 @@ impl Server {
         }
         let (admin, kept) = (admin(config.admin)?, EventsKept(config.events_kept));
         let limits = config.limits;
-        Ok(Self { listener, address, admin, tls, limits, app, follower, kept, _serving: serving })
+        let nats = config.nats.map(|nats| (nats, nats::Figures::new()));
+        Ok(Self { listener, address, admin, tls, limits, app, follower, kept, nats, _serving: serving })
     }
 
     /// Where it listens; tells the port where 0 was asked for.
@@ -139,9 +141,14 @@ impl Server {
     pub async fn run(self, shutdown: CancellationToken) {
         let stopped = CancellationToken::new();
         let background = tokio::spawn(background(Arc::clone(&self.app), self.follower, self.kept, stopped.clone()));
+        let figures = self.nats.as_ref().map(|(_, figures)| figures.clone());
+        let nats = self
+            .nats
+            .map(|(nats, figures)| tokio::spawn(nats::run(Arc::clone(&self.app), nats, figures, stopped.clone())));
         // Until the last request is answered: how a stop goes is worth seeing.
-        let figures =
-            self.admin.map(|listener| tokio::spawn(metrics::serve(Arc::clone(&self.app), listener, stopped.clone())));
+        let figures = self
+            .admin
+            .map(|listener| tokio::spawn(metrics::serve(Arc::clone(&self.app), figures, listener, stopped.clone())));
         let app = Arc::clone(&self.app);
         let token = shutdown.clone();
         let not_ready = tokio::spawn(async move {
@@ -154,6 +161,11 @@ impl Server {
         not_ready.abort();
         if background.await.is_err() {
             tracing::error!("the background task panicked");
+        }
+        if let Some(nats) = nats
+            && nats.await.is_err()
+        {
+            tracing::error!("the task that feeds NATS panicked");
         }
         if let Some(figures) = figures
             && figures.await.is_err()
@@ -245,7 +257,13 @@ async fn background(app: Arc<App>, follower: Follower, kept: EventsKept, stop: C
 
 /// Notices what `directoryd keys` and other replicas do.
 async fn follow_keys(app: &App, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(FOLLOW)).await.is_some() {
+    let due = || async {
+        tokio::select! {
+            () = tokio::time::sleep(FOLLOW) => {}
+            () = app.rung.notified() => {}
+        }
+    };
+    while stop.run_until_cancelled(due()).await.is_some() {
         let followed = async {
             let ended = app.tickets.adopt(app.store.signing_keys().await?);
             if ended.is_empty() { Ok(()) } else { app.store.remove_keys(ended).await }

@@ -55,6 +55,11 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
+    /// What the tickets are for: the name of this directory among all.
+    pub(crate) fn audience(&self) -> &str {
+        &self.audience
+    }
+
     pub(crate) fn new(audience: String, keys: Vec<SigningKey>, life: Duration) -> Self {
         let tickets = Self {
             audience,

@@ -84,6 +84,11 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
 
 fn log_to_stderr(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(&config.log_level);
+    // What concerns an operator is said here, once; the client says each step.
+    let filter = match "async_nats=error".parse() {
+        Ok(quiet) if !config.log_level.contains("async_nats") => filter.add_directive(quiet),
+        _ => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),

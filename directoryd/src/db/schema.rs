@@ -90,6 +90,7 @@ diesel::table! {
         lease -> BigInt,
         ticket -> BigInt,
         events_gone -> BigInt,
+        events_fed -> Nullable<BigInt>,
     }
 }
 

@@ -281,6 +281,20 @@ impl Store {
         ask!(self.write, [], events::forget(keep, before))
     }
 
+    /// Up to which number NATS has them all; `None` before it has had any.
+    pub(crate) async fn events_fed(&self) -> Answer<Option<u64>> {
+        ask!(self.read, [], events::fed())
+    }
+
+    pub(crate) async fn set_events_fed(&self, upto: u64) -> Answer<()> {
+        ask!(self.write, [], events::set_fed(upto))
+    }
+
+    /// Somebody else has written.
+    pub(crate) fn ring(&self) {
+        self.written.notify_one();
+    }
+
     /// Something was written since this was last asked: waits for that. Only one may wait.
     pub(crate) async fn written(&self) {
         self.written.notified().await;

@@ -1,6 +1,5 @@
 //! The page of figures: as Prometheus reads it, true, and without a word about anybody.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -10,43 +9,11 @@ use directoryd::Admin;
 use reqwest::{Method, StatusCode};
 
 use crate::program::{Process, directoryd, failure};
-use crate::support::{Directory, PASSWORD};
-
-/// The samples of a page, by name and labels. Every one has to stand under the `TYPE` of its figure, and every `TYPE` under
-/// a `HELP`.
-pub(crate) fn samples(page: &str) -> BTreeMap<String, f64> {
-    let (mut helped, mut typed) = (None, None);
-    let mut samples = BTreeMap::new();
-    for line in page.lines() {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            helped = help.split(' ').next();
-            assert!(help.split(' ').count() > 1, "{line}");
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            typed = kind.split(' ').next();
-            assert_eq!(helped, typed, "{line}");
-        } else {
-            let (sample, value) = line.rsplit_once(' ').unwrap();
-            let name = sample.split('{').next().unwrap();
-            let figure = typed.unwrap();
-            let suffix = name.strip_prefix(figure).unwrap_or_else(|| panic!("{line} stands under {figure}"));
-            assert!(["", "_bucket", "_sum", "_count"].contains(&suffix), "{line}");
-            assert!(samples.insert(sample.to_owned(), value.parse().unwrap()).is_none(), "twice: {line}");
-        }
-    }
-    samples
-}
+use crate::support::{Directory, PASSWORD, samples};
 
 /// A directory whose figures are served.
 async fn figured() -> Directory {
     Directory::configured(|config| config.admin = Admin::At("127.0.0.1:0".parse().unwrap())).await
-}
-
-impl Directory {
-    async fn page(&self) -> String {
-        let answer = reqwest::get(format!("http://{}/metrics", self.figures.unwrap())).await.unwrap();
-        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4");
-        answer.text().await.unwrap()
-    }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod herd;
 mod leases;
 mod locked;
 mod names;
+mod nats;
 mod peers;
 mod process;
 mod program;

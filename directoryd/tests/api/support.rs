@@ -1,5 +1,6 @@
 //! A directory of one's own, and peers to talk to it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -256,6 +257,7 @@ pub(crate) fn config(database: Database) -> Config {
         limits: Limits::default(),
         admin: Admin::Off,
         events_kept: 1_000_000,
+        nats: None,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),
     }
@@ -299,10 +301,23 @@ impl Directory {
 
     /// Stops it, and starts another over the same database.
     pub(crate) async fn restart(self) -> Self {
+        let config = self.config.clone();
+        self.restart_with(config).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn restart_with(self, config: Config) -> Self {
         self.stop.cancel();
         self.serving.await.unwrap();
         drop(self.store);
-        Self::over(self.backend, self.config).await
+        Self::over(self.backend, config).await
+    }
+
+    /// Its page of figures.
+    pub(crate) async fn page(&self) -> String {
+        let answer = reqwest::get(format!("http://{}/metrics", self.figures.unwrap())).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4");
+        answer.text().await.unwrap()
     }
 
     pub(crate) async fn add(&self, name: &str, role: Role) {
@@ -320,4 +335,28 @@ impl Directory {
         self.add("root", Role::Admin).await;
         self.api.session("root").await
     }
+}
+
+/// The samples of a page, by name and labels. Every one has to stand under the `TYPE` of its figure, and every `TYPE` under
+/// a `HELP`.
+pub(crate) fn samples(page: &str) -> BTreeMap<String, f64> {
+    let (mut helped, mut typed) = (None, None);
+    let mut samples = BTreeMap::new();
+    for line in page.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            helped = help.split(' ').next();
+            assert!(help.split(' ').count() > 1, "{line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            typed = kind.split(' ').next();
+            assert_eq!(helped, typed, "{line}");
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            let name = sample.split('{').next().unwrap();
+            let figure = typed.unwrap();
+            let suffix = name.strip_prefix(figure).unwrap_or_else(|| panic!("{line} stands under {figure}"));
+            assert!(["", "_bucket", "_sum", "_count"].contains(&suffix), "{line}");
+            assert!(samples.insert(sample.to_owned(), value.parse().unwrap()).is_none(), "twice: {line}");
+        }
+    }
+    samples
 }

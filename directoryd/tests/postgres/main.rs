@@ -22,6 +22,8 @@ mod files;
 mod leases;
 #[path = "../api/names.rs"]
 mod names;
+#[path = "../api/nats.rs"]
+mod nats;
 mod outage;
 #[path = "../api/peers.rs"]
 mod peers;

@@ -109,6 +109,18 @@ pub(in crate::db) async fn reach(connection: &mut Connection) -> Answer<Reach> {
     Ok(Reach { gone, end: rows::count(end.unwrap_or_default())?.max(gone) })
 }
 
+/// Up to which number NATS has them all; `None` before it has had any.
+pub(in crate::db) async fn fed(connection: &mut Connection) -> Answer<Option<u64>> {
+    let fed: Option<i64> = directory::table.select(directory::events_fed).first(connection).await?;
+    fed.map(rows::count).transpose()
+}
+
+pub(in crate::db) async fn set_fed(connection: &mut Connection, upto: u64) -> Answer<()> {
+    let fed = directory::events_fed.eq(Some(rows::signed(upto)));
+    diesel::update(directory::table).set(fed).execute(connection).await?;
+    Ok(())
+}
+
 /// Forgets the oldest rows: all but `keep`, and those from before `before`; never the last one, which has the number that
 /// the next one goes on from. At most ten thousand at once; how many.
 pub(in crate::db) async fn forget(connection: &mut Connection, keep: u64, before: Timestamp) -> Answer<usize> {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::program::directoryd;
 use crate::support::{Directory, PATIENCE, TestPeer, User, eventually, file, samples};
 
 /// A server on an address of its own, with settings of its own. It dies with the test.
@@ -333,4 +334,33 @@ async fn the_doorbell_makes_it_look_at_once() {
     // With the port closed, whoever rings is told so and goes on.
     let nobody = nats("nats://127.0.0.1:1", None, None);
     assert!(directoryd::ring(&nobody).await.unwrap_err().contains("refused"));
+}
+
+#[tokio::test]
+async fn commands_that_change_something_ring_and_do_without() {
+    let mut server = Server::start("authorization: { user: ops, password: hunter2 }").await;
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "ops:hunter2\n").unwrap();
+    let directory = directory(nats(&server.url(), Some(secret.path()), None)).await;
+    connected(&directory, true).await;
+    let ana = directory.user("ana").await;
+    let (database, url) = (directory.config.database.to_string(), server.url());
+    let run = |words: &[&str]| {
+        let file = secret.path().to_str().unwrap();
+        let place = ["--database-url", &database, "--nats-url", &url, "--nats-credentials-file", file];
+        let output = directoryd(Path::new("/nowhere"), &[words, &place].concat(), "");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && !said.contains("hunter2"), "{words:?}: {said}");
+        said
+    };
+    let rings = async || samples(&directory.page().await)["directoryd_nats_doorbells_total"].to_string();
+    run(&["user", "list"]);
+    run(&["keys", "list"]);
+    run(&["user", "disable", "ana"]);
+    eventually("it has heard", async || (rings().await == "1").then_some(())).await;
+    let refused = ana.request(reqwest::Method::GET, "/peers").send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "not a second later");
+    server.kill().await;
+    let said = run(&["user", "enable", "ana"]);
+    assert!(said.contains("NATS cannot be reached") && said.contains("two seconds"), "{said}");
 }

@@ -130,8 +130,8 @@ impl Feeder {
                 biased;
                 rung = link.rung() => {
                     rung.map_err(End::Nats)?;
-                    self.figures.rung.inc();
                     self.app.ring();
+                    self.figures.rung.inc();
                 }
                 _ = look.tick() => link.look_for_streams(&self.subject("events.>")).await,
                 _ = save.tick() => self.save().await?,

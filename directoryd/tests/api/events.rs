@@ -9,13 +9,13 @@ use reqwest::{Method, Response, StatusCode};
 use crate::support::{Directory, PATIENCE, TestPeer, User, code, file};
 
 /// An open stream, read as it comes.
-struct Listener {
+pub(crate) struct Listener {
     response: Response,
     read: String,
 }
 
 impl Listener {
-    async fn open(user: &User, query: &str, last_event: Option<u64>) -> Self {
+    pub(crate) async fn open(user: &User, query: &str, last_event: Option<u64>) -> Self {
         let mut request = user.request(Method::GET, &format!("/events{query}"));
         if let Some(last_event) = last_event {
             request = request.header("last-event-id", last_event);
@@ -27,7 +27,7 @@ impl Listener {
     }
 
     /// The next event; `None` when the stream ends.
-    async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((frame, rest)) = self.read.split_once("\n\n") {
                 let (frame, rest) = (frame.to_owned(), rest.to_owned());

@@ -25,6 +25,7 @@ mod program;
 mod replay;
 mod secrets;
 mod silence;
+mod soak;
 mod storage;
 mod support;
 mod tickets;

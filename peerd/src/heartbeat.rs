@@ -31,7 +31,7 @@ pub enum Msg {
         /// What it said that the directory lists.
         believed: Option<SharesDigest>,
         /// How.
-        result: Result<Lease, ClientError>,
+        result: Result<Box<Lease>, ClientError>,
     },
     /// Panic, for tests of the supervision.
     Crash,
@@ -89,17 +89,18 @@ impl State {
             let body = Beat { instance, shares_digest };
             let answer = tokio::time::timeout(ANSWER, client.heartbeat(&login.token, id, &body)).await;
             let late = || ClientError::NoAnswer { why: "no answer to a heartbeat in time".into(), retry_after: None };
-            let result = answer.unwrap_or_else(|_| Err(late()));
+            let result = answer.unwrap_or_else(|_| Err(late())).map(Box::new);
             let _ = me.cast(Msg::Beaten { believed: shares_digest, result });
         })));
     }
 
-    fn beaten(&mut self, me: ActorRef<Msg>, believed: Option<SharesDigest>, result: Result<Lease, ClientError>) {
+    fn beaten(&mut self, me: ActorRef<Msg>, believed: Option<SharesDigest>, result: Result<Box<Lease>, ClientError>) {
         let pause = match &result {
             Ok(lease) => lease.next_in,
             Err(ClientError::NoAnswer { retry_after: Some(told), .. }) => *told,
             Err(_) => PAUSE.mul_f64(rand::random::<f64>().max(0.1)),
         };
+        let result = result.map(|lease| *lease);
         let _ = self.args.directory.cast(directory::Msg::Beaten { believed, result });
         self.next = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(pause).await;

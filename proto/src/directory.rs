@@ -15,7 +15,7 @@ mod problem;
 pub use accounts::{
     CurrentSession, ListedSession, LoginRequest, NewPassword, NewUser, PatchUser, Role, Session, SessionId, User,
 };
-pub use digest::SharesDigest;
+pub use digest::{PARTS, PartDigests, SharesDigest, part_of};
 pub use events::{Change, Event, Events, LONGEST_WAIT};
 pub use files::{
     Announce, EntryResult, FileDetail, FileEntry, Holder, Holders, HoldingState, PatchFiles, PatchedFiles, PeerFile,

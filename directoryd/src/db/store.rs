@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proto::Timestamp;
 use proto::directory::{
-    Event, FileDetail, FileEntry, Holder, PatchFiles, PatchUser, PatchedFiles, Peer, PeerFile, SessionId, Stats, User,
+    Event, FileDetail, FileEntry, Holder, PartDigests, PatchFiles, PatchUser, PatchedFiles, Peer, PeerFile, SessionId,
+    Stats, User,
 };
 use proto::ids::{FileId, PeerId, UserName};
 use proto::ticket::KeyId;
@@ -204,6 +205,11 @@ impl Store {
         Ok(peers)
     }
 
+    /// Digests of the parts of a peer's list; reads all of it.
+    pub(crate) async fn part_digests(&self, peer: PeerId) -> Answer<PartDigests> {
+        ask!(self.read, [], peers::part_digests(&peer))
+    }
+
     pub(crate) async fn known_peer(&self, peer: PeerId) -> Answer<Option<KnownPeer>> {
         ask!(self.read, [], peers::known(&peer))
     }
@@ -239,10 +245,11 @@ impl Store {
         &self,
         peer: PeerId,
         partial: bool,
+        part: Option<u8>,
         after: Option<After>,
         limit: i64,
     ) -> Answer<Vec<PeerFile>> {
-        ask!(self.read, [after], listing::files_of(&peer, partial, after.as_ref(), limit))
+        ask!(self.read, [after], listing::files_of(&peer, partial, part, after.as_ref(), limit))
     }
 
     pub(crate) async fn file(&self, id: FileId, most_names: i64) -> Answer<Option<FileDetail>> {

@@ -59,11 +59,12 @@ pub(crate) async fn list_of(
     app: &App,
     peer: PeerId,
     partial: bool,
+    part: Option<u8>,
     cursor: Option<Cursor>,
     limit: usize,
 ) -> Result<Page<PeerFile>, ApiError> {
     app.store.known_peer(peer).await?.ok_or_else(|| ApiError::not_found("there is no such peer"))?;
-    let files = app.store.files_of(peer, partial, cursor, paging::one_more(limit)).await?;
+    let files = app.store.files_of(peer, partial, part, cursor, paging::one_more(limit)).await?;
     Ok(paging::page(files, limit, |file| behind(&file.entry)))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use proto::directory::{
-    Heartbeat, IssuedChallenge, Lease, Page, Peer, ProblemCode, RegisterPeer, SharesDigest, Ticket,
+    Heartbeat, IssuedChallenge, Lease, Page, PartDigests, Peer, ProblemCode, RegisterPeer, SharesDigest, Ticket,
     registration_message,
 };
 use proto::ids::{InstanceId, PeerId};
@@ -35,7 +35,7 @@ pub(crate) async fn register(
     request: RegisterPeer,
 ) -> Result<(bool, Lease), ApiError> {
     check_proof(app, caller, &peer, &request)?;
-    let RegisterPeer { name, address, key, instance, version, .. } = request;
+    let RegisterPeer { name, address, key, instance, version, shares_digest: believed, .. } = request;
     if version.len() > LONGEST_VERSION || version.chars().any(char::is_control) {
         return Err(ApiError::malformed(format!(
             "`version` is longer than {LONGEST_VERSION} bytes, or not plain text"
@@ -48,9 +48,10 @@ pub(crate) async fn register(
         registered => {
             // It may have been taken away and be new, behind the back of this process too.
             app.digests.changed(&peer);
-            let digest = shares_digest(app, peer).await;
+            let listed = shares_digest(app, peer).await;
+            let parts = if differ(believed, listed) { part_digests(app, peer).await } else { None };
             let ticket = app.tickets.issue(peer, caller.user.clone());
-            Ok((registered == Registered::New, lease(app, ticket, digest)))
+            Ok((registered == Registered::New, lease(app, ticket, listed, parts)))
         }
     }
 }
@@ -74,11 +75,22 @@ fn check_proof(app: &App, caller: &Caller, peer: &PeerId, request: &RegisterPeer
 pub(crate) async fn heartbeat(app: &App, caller: Caller, peer: PeerId, beat: Heartbeat) -> Result<Lease, ApiError> {
     let Heartbeat { instance, shares_digest: believed } = beat;
     app.liveness.beat(peer, LeaseHolder { user: caller.user.clone(), instance }).await?;
-    let listed = match believed {
-        Some(believed) => shares_digest(app, peer).await.filter(|listed| *listed != believed),
-        None => None,
-    };
-    Ok(lease(app, app.tickets.renew(peer, caller.user), listed))
+    let ticket = app.tickets.renew(peer, caller.user);
+    let listed = if believed.is_some() { shares_digest(app, peer).await } else { None };
+    if !differ(believed, listed) {
+        return Ok(lease(app, ticket, None, None));
+    }
+    Ok(lease(app, ticket, listed, part_digests(app, peer).await))
+}
+
+/// Whether a peer says what it believes, and believes something else.
+fn differ(believed: Option<SharesDigest>, listed: Option<SharesDigest>) -> bool {
+    believed.is_some() && listed.is_some() && believed != listed
+}
+
+/// Where the lists differ.
+async fn part_digests(app: &App, peer: PeerId) -> Option<PartDigests> {
+    app.store.part_digests(peer).await.ok()
 }
 
 /// Of what is listed of a peer. That it cannot be told now is no reason to refuse a sign of life.
@@ -94,7 +106,12 @@ async fn shares_digest(app: &App, peer: PeerId) -> Option<SharesDigest> {
 }
 
 /// The next heartbeat comes up to a tenth early, so that peers which started together do not beat together.
-fn lease(app: &App, ticket: Option<Ticket>, shares_digest: Option<SharesDigest>) -> Lease {
+fn lease(
+    app: &App,
+    ticket: Option<Ticket>,
+    shares_digest: Option<SharesDigest>,
+    part_digests: Option<PartDigests>,
+) -> Lease {
     let early = rand::rng().random_range(0.9..=1.0);
     Lease {
         lease: app.terms.lease,
@@ -103,6 +120,7 @@ fn lease(app: &App, ticket: Option<Ticket>, shares_digest: Option<SharesDigest>)
         ticket,
         key_ids: app.tickets.key_ids(),
         shares_digest,
+        part_digests,
     }
 }
 

@@ -45,7 +45,7 @@ async fn files_of_peer(peer: PeerId, cx: &mut Context) -> Outcome {
             cx.caller().await?;
             let query: query::FilesOfPeer = query::parse(&cx.query)?;
             let (cursor, limit) = query.page()?;
-            reply::ok(&files::list_of(&cx.app, peer, query.partial, cursor, limit).await?)
+            reply::ok(&files::list_of(&cx.app, peer, query.partial, query.part, cursor, limit).await?)
         }
         Method::PATCH => {
             let caller = cx.caller().await?;

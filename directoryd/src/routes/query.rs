@@ -82,6 +82,8 @@ pub(super) struct FilesOfPeer {
     /// Also what the peer is still fetching.
     #[serde(default)]
     pub(super) partial: bool,
+    /// Only files whose id begins with this byte.
+    pub(super) part: Option<u8>,
     cursor: Option<String>,
     limit: Option<usize>,
 }

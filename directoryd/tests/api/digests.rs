@@ -1,7 +1,8 @@
 //! A heartbeat that says what the peer believes to be listed is answered with what is listed, where that is something else.
 
 use proto::directory::{
-    Announce, HoldingState, Lease, MOST_ENTRIES, Page, PeerFile, PeerState, SharesDigest, Withdraw,
+    Announce, HoldingState, Lease, MOST_ENTRIES, Page, PartDigests, PeerFile, PeerState, SharesDigest, Withdraw,
+    part_of,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -55,6 +56,41 @@ async fn who_believes_what_is_listed_hears_nothing_of_it() {
     let malformed = json!({"instance": peer.instance, "shares_digest": "12"});
     let answer = peer.user.send(Method::POST, &format!("/peers/{}/heartbeat", peer.id()), &malformed).await;
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn who_believes_something_else_hears_in_which_parts() {
+    let directory = Directory::start().await;
+    let ana = directory.user("ana").await;
+    let peer = ana.peer("a");
+    peer.register().await;
+    let names: Vec<String> = (0..300).map(|number| format!("f{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    peer.announce(&names).await;
+    let parts = |names: &[&str]| {
+        let files = names.iter().map(|name| file(name));
+        PartDigests::of(files.map(|file| (file.file_id, SharesDigest::of(&file.file_id, &file.name, file.state))))
+    };
+    let body = json!({"instance": peer.instance, "shares_digest": of(&names[1..])});
+    let answer = peer.user.send(Method::POST, &format!("/peers/{}/heartbeat", peer.id()), &body).await;
+    let lease: Lease = take(answer, StatusCode::OK).await;
+    assert_eq!(lease.part_digests, Some(parts(&names)));
+    let part = part_of(&file(names[0]).file_id);
+    assert_eq!(parts(&names[1..]).differing(&lease.part_digests.unwrap()), [part]);
+    // That part, page by page.
+    let mut of_part: Vec<&str> = names.iter().filter(|name| part_of(&file(name).file_id) == part).copied().collect();
+    of_part.sort_unstable();
+    assert_eq!(ana.names(&format!("/peers/{}/files?part={part}", peer.id())).await, of_part);
+    assert!(ana.names(&format!("/peers/{}/files?part=255", peer.id())).await.len() < 10);
+    // A registration that believes right hears nothing of parts.
+    let mut proof = peer.proof().await;
+    proof.shares_digest = Some(of(&names));
+    let lease: Lease = take(peer.try_register(&proof).await, StatusCode::OK).await;
+    assert_eq!((lease.shares_digest, lease.part_digests), (Some(of(&names)), None));
+    let mut proof = peer.proof().await;
+    proof.shares_digest = Some(of(&[]));
+    let lease: Lease = take(peer.try_register(&proof).await, StatusCode::OK).await;
+    assert_eq!(lease.part_digests, Some(parts(&names)));
 }
 
 #[tokio::test]

@@ -171,6 +171,7 @@ impl TestPeer {
             signature: self.identity.sign(&message),
             instance: self.instance,
             version: "0.1.0".to_owned(),
+            shares_digest: None,
         }
     }
 

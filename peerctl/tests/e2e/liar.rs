@@ -82,7 +82,16 @@ async fn announce(directory: &str, address: SocketAddr, identity: &Identity, nam
     let (peer_name, address) = ("liar".parse().unwrap(), address.to_string().parse().unwrap());
     let signature = identity.sign(&registration_message(&nonce, &id, &instance, &peer_name, &address));
     let key = identity.public_key();
-    let body = RegisterPeer { name: peer_name, address, key, nonce, signature, instance, version: "0".into() };
+    let body = RegisterPeer {
+        name: peer_name,
+        address,
+        key,
+        nonce,
+        signature,
+        instance,
+        version: "0".into(),
+        shares_digest: None,
+    };
     client.register(&token, id, &body).await.unwrap();
     let add = Announce {
         file_id: FileId::of(content),

@@ -41,6 +41,9 @@ fn a_hundred_thousand_files_are_there_again_without_a_look_into_any() {
     let two = world.peer("2");
     let listed = || two.ask(["show-peer", "1"])["files"].as_u64();
     within(PATIENCE, "all are listed", || listed() == Some(FILES as u64));
+    // One exchange at a time: when this one has been answered, all have.
+    write(&world.path("one-more"), b"one more");
+    one.upload(&world.path("one-more"));
     let all_told = || answered(&scrape(world.address(0, 4002)), "/peers/{peer}/files", "PATCH");
     let told = all_told();
 
@@ -52,8 +55,8 @@ fn a_hundred_thousand_files_are_there_again_without_a_look_into_any() {
             eventually("it is down", || two.ask(["show-file", "0-0"])["holders_up"] == 0);
         }
         one.start();
-        assert_eq!(one.ask(["status"])["shares"].as_u64(), Some(FILES as u64));
-        assert_eq!(listed(), Some(FILES as u64));
+        assert_eq!(one.ask(["status"])["shares"].as_u64(), Some(FILES as u64 + 1));
+        assert_eq!(listed(), Some(FILES as u64 + 1));
         let (first, last) = ("0-0", format!("{}-{}", FILES / IN_A_FOLDER - 1, IN_A_FOLDER - 1));
         for name in [first, &last] {
             eventually("it is up", || two.ask(["show-file", name])["holders_up"] == 1);

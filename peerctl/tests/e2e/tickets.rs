@@ -60,7 +60,8 @@ async fn register(directory: &str, identity: &Identity) -> Result<String, Client
     let (name, address) = ("requester".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
     let signature = identity.sign(&registration_message(&nonce, &id, &instance, &name, &address));
     let key = identity.public_key();
-    let body = RegisterPeer { name, address, key, nonce, signature, instance, version: "0".into() };
+    let body =
+        RegisterPeer { name, address, key, nonce, signature, instance, version: "0".into(), shares_digest: None };
     Ok(client.register(&token, id, &body).await?.ticket.unwrap().token.expose().to_owned())
 }
 

@@ -98,6 +98,8 @@ pub struct FileQuery {
     pub prefix: Option<String>,
     /// Of one peer's files: those too that it is fetching.
     pub partial: Option<bool>,
+    /// Of one peer's files: those whose id begins with this byte.
+    pub part: Option<u8>,
     /// From the page before.
     pub cursor: Option<String>,
     /// Entries of the page.

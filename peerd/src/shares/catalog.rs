@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
-use proto::directory::{Announce, HoldingState, SharesDigest, Withdraw};
+use proto::directory::{Announce, HoldingState, PartDigests, SharesDigest, Withdraw, part_of};
 use proto::ids::{ByteCount, FileId, FileName};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,36 @@ impl Catalog {
     /// Of all that is announced.
     pub fn digest(&self) -> SharesDigest {
         [self.digest, self.simulated_digest].into_iter().sum()
+    }
+
+    /// Digests of the parts of all that is announced.
+    pub fn part_digests(&self) -> PartDigests {
+        let shared = self.files.iter().flat_map(|(id, names)| names.keys().map(|name| (*id, name)));
+        let shared = shared.map(|(id, name)| (id, SharesDigest::of(&id, name, HoldingState::Complete)));
+        let fetched = self.partials.values().filter(|file| !self.files.contains_key(&file.file_id));
+        let others = fetched.chain(self.simulated.values());
+        PartDigests::of(shared.chain(others.map(|file| (file.file_id, digest_of(file)))))
+    }
+
+    /// The same without the files of these parts.
+    #[must_use]
+    pub fn without_parts(&self, parts: &[u8]) -> Self {
+        let mut without = self.clone();
+        let all = self.files.keys().chain(self.partials.keys()).chain(self.simulated.keys());
+        for id in all.filter(|id| parts.contains(&part_of(id))) {
+            without.forget(*id);
+        }
+        without
+    }
+
+    fn forget(&mut self, id: FileId) {
+        for file in self.announced(id).values() {
+            let digest = if file.simulated { &mut self.simulated_digest } else { &mut self.digest };
+            *digest -= digest_of(file);
+        }
+        self.files.remove(&id);
+        self.partials.remove(&id);
+        self.simulated.remove(&id);
     }
 
     /// One share of a file: any, for the bytes are the same.
@@ -368,6 +398,12 @@ mod tests {
                 }
                 proptest::prop_assert_eq!(catalog.digest(), counted(&catalog));
                 proptest::prop_assert_eq!(published.digest(), counted(&published));
+            }
+            let other = PartDigests::of(std::iter::empty());
+            for part in catalog.part_digests().differing(&other) {
+                let without = catalog.without_parts(&[part]);
+                proptest::prop_assert_eq!(without.digest(), counted(&without));
+                proptest::prop_assert_eq!(without.part_digests().differing(&catalog.part_digests()), [part]);
             }
             let changes = catalog.changes_since(&published);
             proptest::prop_assert_eq!(changes.is_empty(), catalog.digest() == published.digest());

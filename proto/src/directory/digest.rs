@@ -6,6 +6,7 @@ use std::ops::{AddAssign, SubAssign};
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 
 use super::HoldingState;
 use crate::ids::{FileId, FileName, Malformed, decode_hex, textual};
@@ -58,6 +59,47 @@ impl SharesDigest {
         }
         bytes
     }
+}
+
+/// Parts of a peer's list, by the first byte of the file id: where two lists differ, a digest of each tells in which of them.
+pub const PARTS: usize = 256;
+
+/// Digests of the parts, [`PARTS`] of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartDigests(Vec<SharesDigest>);
+
+impl PartDigests {
+    /// Of a list, given as its files and the digests of their shares.
+    pub fn of(shares: impl Iterator<Item = (FileId, SharesDigest)>) -> Self {
+        let mut parts = vec![SharesDigest::EMPTY; PARTS];
+        for (file, digest) in shares {
+            parts[usize::from(part_of(&file))] += digest;
+        }
+        Self(parts)
+    }
+
+    /// Parts in which the other list is another; all of them where it was not cut into parts like this one.
+    pub fn differing(&self, other: &Self) -> Vec<u8> {
+        let differs = |part: &u8| {
+            let part = usize::from(*part);
+            self.0.get(part).is_none_or(|digest| other.0.get(part) != Some(digest))
+        };
+        (0..=u8::MAX).filter(differs).collect()
+    }
+}
+
+impl SubAssign for PartDigests {
+    fn sub_assign(&mut self, other: Self) {
+        for (digest, other) in self.0.iter_mut().zip(other.0) {
+            *digest -= other;
+        }
+    }
+}
+
+/// Which part a file belongs to.
+pub fn part_of(file: &FileId) -> u8 {
+    file.as_bytes()[0]
 }
 
 impl AddAssign for SharesDigest {
@@ -137,6 +179,15 @@ mod tests {
         assert_eq!(most, SharesDigest([1, 0, 0, 0]), "carried through and off");
         most -= SharesDigest([2, 0, 0, 0]);
         assert_eq!(most, SharesDigest([u64::MAX; 4]));
+    }
+
+    #[test]
+    fn parts_tell_where_lists_differ() {
+        let list = |numbers: std::ops::Range<u8>| PartDigests::of(numbers.map(|n| (FileId::of(&[n / 4]), share(n))));
+        assert!(list(0..40).differing(&list(0..40)).is_empty());
+        assert_eq!(list(0..40).differing(&list(0..44)), [part_of(&FileId::of(&[10]))]);
+        assert_eq!(list(0..1).differing(&PartDigests(Vec::new())).len(), PARTS);
+        assert_eq!(PartDigests(Vec::new()).differing(&PartDigests(Vec::new())).len(), PARTS);
     }
 
     proptest! {

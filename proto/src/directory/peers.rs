@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::SharesDigest;
 use super::accounts::secret;
+use super::{PartDigests, SharesDigest};
 use crate::Timestamp;
 use crate::ids::{Challenge, InstanceId, PeerAddress, PeerId, PeerName, PublicKey, Signature, UserName};
 use crate::secret::Secret;
@@ -38,6 +38,9 @@ pub struct RegisterPeer {
     pub instance: InstanceId,
     /// Version of the daemon.
     pub version: String,
+    /// Of what the peer believes the directory to list of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_digest: Option<SharesDigest>,
 }
 
 /// The bytes that a peer signs to register. Length prefixes keep the fields apart; the first line keeps the signature from
@@ -81,10 +84,13 @@ pub struct Lease {
     /// Ids of the keys that tickets may be signed with now; on any other set than before, read `GET /keys` again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_ids: Vec<KeyId>,
-    /// Of what the directory lists of this peer: after a registration, and after a heartbeat that brought another one. Who
-    /// thinks otherwise reads `GET /peers/{peer_id}/files` and announces the difference.
+    /// Of what the directory lists of this peer: after a registration, and after a heartbeat that brought another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shares_digest: Option<SharesDigest>,
+    /// Of each part of it, where the peer believed in another: whoever knows a part to be another reads it with
+    /// `GET /peers/{peer_id}/files?partial=true&part=`, and announces the difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_digests: Option<PartDigests>,
 }
 
 /// A ticket as it is handed out; [`crate::ticket`] has what is in it.

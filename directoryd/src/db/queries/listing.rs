@@ -69,11 +69,13 @@ pub(in crate::db) async fn files(
     query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
 }
 
-/// What one peer shares, in order of name and id; what it is still fetching only where `partial`.
+/// What one peer shares, in order of name and id; what it is still fetching only where `partial`; of one `part` alone, files
+/// whose id begins with that byte.
 pub(in crate::db) async fn files_of(
     connection: &mut Connection,
     peer: &PeerId,
     partial: bool,
+    part: Option<u8>,
     after: Option<&After>,
     limit: i64,
 ) -> Answer<Vec<PeerFile>> {
@@ -91,6 +93,12 @@ pub(in crate::db) async fn files_of(
         .into_boxed::<Db>();
     if !partial {
         query = query.filter(holdings::complete.eq(true));
+    }
+    if let Some(part) = part {
+        query = query.filter(shares::file_id.ge(vec![part]));
+        if let Some(next) = part.checked_add(1) {
+            query = query.filter(shares::file_id.lt(vec![next]));
+        }
     }
     if let Some(After { name, id }) = after {
         query = query.filter(shares::name.ge(name).and(shares::name.gt(name).or(shares::file_id.gt(id))));

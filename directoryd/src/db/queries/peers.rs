@@ -5,15 +5,15 @@ use diesel::{
     Selectable, SelectableHelper,
 };
 use proto::Timestamp;
-use proto::directory::{Change, Peer, PeerState, SharesDigest};
-use proto::ids::PeerId;
+use proto::directory::{Change, PartDigests, Peer, PeerState, SharesDigest};
+use proto::ids::{FileId, PeerId};
 
 use super::{Connection, Db, RunQueryDsl, events};
 use crate::db::schema::{files, holdings, peers, shares};
 use crate::db::{Answer, KnownPeer, Registered, Registration, plan, rows};
 
-/// Shares that are read at once to count them.
-const COUNTED_AT_ONCE: i64 = 10_000;
+/// Shares that are read at once.
+const READ_AT_ONCE: i64 = 10_000;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = peers)]
@@ -226,28 +226,39 @@ pub(in crate::db) async fn uncounted(connection: &mut Connection) -> Answer<Vec<
 
 /// Makes the digest of a peer's shares from the shares themselves.
 pub(in crate::db) async fn count_shares(connection: &mut Connection, peer: &PeerId) -> Answer<()> {
-    let id = peer.as_bytes().as_slice();
-    let (mut digest, mut last) = (SharesDigest::EMPTY, None::<(String, Vec<u8>)>);
+    let digest =
+        all_shares(connection, peer).await?.into_iter().map(|(_, digest)| digest).sum::<SharesDigest>().to_bytes();
+    let row = peers::table.find(peer.as_bytes().as_slice());
+    diesel::update(row).set(peers::digest.eq(digest.as_slice())).execute(connection).await?;
+    Ok(())
+}
+
+/// Digests of the parts of a peer's list.
+pub(in crate::db) async fn part_digests(connection: &mut Connection, peer: &PeerId) -> Answer<PartDigests> {
+    Ok(PartDigests::of(all_shares(connection, peer).await?.into_iter()))
+}
+
+/// Every share, as digests take it: 64 bytes each.
+async fn all_shares(connection: &mut Connection, peer: &PeerId) -> Answer<Vec<(FileId, SharesDigest)>> {
+    let (mut all, mut last) = (Vec::new(), None::<(String, Vec<u8>)>);
     loop {
         let same = holdings::peer_id.eq(shares::peer_id).and(holdings::file_id.eq(shares::file_id));
         let mut page = shares::table
             .inner_join(holdings::table.on(same))
-            .filter(shares::peer_id.eq(id))
+            .filter(shares::peer_id.eq(peer.as_bytes().as_slice()))
             .select((shares::name, shares::file_id, holdings::complete))
             .order((shares::name, shares::file_id))
-            .limit(COUNTED_AT_ONCE)
+            .limit(READ_AT_ONCE)
             .into_boxed::<Db>();
         if let Some((name, file)) = &last {
             page = page.filter(shares::name.ge(name).and(shares::name.gt(name).or(shares::file_id.gt(file))));
         }
         let page: Vec<(String, Vec<u8>, bool)> = page.load(connection).await?;
         for (name, file, complete) in &page {
-            digest += SharesDigest::of(&rows::file_id(file)?, &rows::parsed(name)?, plan::state(*complete));
+            let file = rows::file_id(file)?;
+            all.push((file, SharesDigest::of(&file, &rows::parsed(name)?, plan::state(*complete))));
         }
-        let Some((name, file, _)) = page.into_iter().next_back() else { break };
+        let Some((name, file, _)) = page.into_iter().next_back() else { return Ok(all) };
         last = Some((name, file));
     }
-    let digest = digest.to_bytes();
-    diesel::update(peers::table.find(id)).set(peers::digest.eq(digest.as_slice())).execute(connection).await?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::directory::{Announce, HoldingState, MOST_ENTRIES, PatchFiles, PeerFile, SharesDigest};
+use proto::directory::{Announce, HoldingState, MOST_ENTRIES, PARTS, PartDigests, PatchFiles, PeerFile, SharesDigest};
 use proto::ids::PeerId;
 use proto::secret::Secret;
 use ractor::ActorRef;
@@ -21,6 +21,9 @@ use crate::store::source::Stamp;
 
 /// Shortest pause between two comparisons: one that did not help will not help a second later.
 const COMPARE_PAUSE: Duration = Duration::from_mins(1);
+
+/// From so many parts that differ on, the whole list is read.
+const MANY_PARTS: usize = PARTS / 2;
 
 impl State {
     /// Tells the directory what it does not know yet, if it can be told now. One exchange at a time.
@@ -65,10 +68,10 @@ impl State {
 
     /// A heartbeat said `believed`, and heard that the directory lists something else: it went back to a backup, or one of
     /// both has a fault. Reads what it does list; the difference is told then.
-    pub(super) fn differs(&mut self, me: &ActorRef<Msg>, believed: Option<SharesDigest>) {
-        if believed.is_none() || believed != self.believed() {
+    pub(super) fn differs(&mut self, me: &ActorRef<Msg>, believed: Option<SharesDigest>, parts: Option<PartDigests>) {
+        let Some(base) = self.listed.clone().filter(|_| believed.is_some() && believed == self.believed()) else {
             return;
-        }
+        };
         if self.compared.is_some_and(|compared| compared.elapsed() < COMPARE_PAUSE) {
             return;
         }
@@ -79,7 +82,7 @@ impl State {
         self.publish();
         let (me, client, peer) = (me.clone(), self.args.client.clone(), self.args.me.identity.peer_id());
         tokio::spawn(async move {
-            let result = known_shares(&client, &login.token, peer).await;
+            let result = known_shares(&client, &login.token, peer, &base, parts.as_ref()).await;
             let _ = me.cast(Msg::Compared { result });
         });
     }
@@ -111,19 +114,46 @@ pub(super) fn follow(me: &ActorRef<Msg>, mut catalog: watch::Receiver<Arc<Catalo
     }))
 }
 
-/// What the directory lists of this peer, complete and in part.
-pub(super) async fn known_shares(client: &Client, token: &Secret, id: PeerId) -> Result<Listed, ClientError> {
-    let mut known = Catalog::default();
+/// What the directory lists of this peer, complete and in part: read as far as its `parts` are not those of `base`, which is
+/// what it may be.
+pub(super) async fn known_shares(
+    client: &Client,
+    token: &Secret,
+    id: PeerId,
+    base: &Listed,
+    parts: Option<&PartDigests>,
+) -> Result<Listed, ClientError> {
+    let differing = parts.map(|parts| base.part_digests().differing(parts));
+    // Of many parts, each would be a nearly empty page.
+    let Some(differing) = differing.filter(|differing| differing.len() <= MANY_PARTS) else {
+        let mut known = Listed::default();
+        read(client, token, id, None, &mut known).await?;
+        return Ok(known);
+    };
+    let mut known = base.without_parts(&differing);
+    for part in differing {
+        read(client, token, id, Some(part), &mut known).await?;
+    }
+    Ok(known)
+}
+
+async fn read(
+    client: &Client,
+    token: &Secret,
+    id: PeerId,
+    part: Option<u8>,
+    known: &mut Listed,
+) -> Result<(), ClientError> {
     let limit = u32::try_from(MOST_ENTRIES).ok();
-    let mut query = FileQuery { limit, partial: Some(true), ..FileQuery::default() };
+    let mut query = FileQuery { limit, partial: Some(true), part, ..FileQuery::default() };
     loop {
         let page = client.peer_files(token, id, &query).await?;
         for file in page.items {
-            add(&mut known, file);
+            add(known.catalog_mut(), file);
         }
         query.cursor = page.next;
         if query.cursor.is_none() {
-            return Ok(Listed::read(known));
+            return Ok(());
         }
     }
 }

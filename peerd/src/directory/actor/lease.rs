@@ -24,7 +24,8 @@ impl State {
         let (me, client, registrant) = (me.clone(), self.args.client.clone(), self.args.me.clone());
         let catalog = self.args.catalog.borrow().as_ref().clone();
         // What it may have listed all the time: what it acknowledged before an outage, or before a restart.
-        let likely = self.listed.iter().cloned().chain([Listed::all(catalog)]).collect();
+        let catalog = Listed::all(catalog);
+        let likely = [self.listed.clone().unwrap_or_else(|| catalog.clone()), catalog];
         tokio::spawn(async move {
             let result = register(&client, &login.token, &registrant, likely).await;
             let _ = me.cast(Msg::Registered { result });
@@ -56,12 +57,12 @@ impl State {
             return;
         }
         match result {
-            Ok(lease) => {
-                let differs = lease.shares_digest.is_some();
+            Ok(mut lease) => {
+                let (differs, parts) = (lease.shares_digest.is_some(), lease.part_digests.take());
                 self.leased(me, lease);
                 self.took(me, &Fact::Answered);
                 if differs {
-                    self.differs(me, believed);
+                    self.differs(me, believed, parts);
                 }
                 self.sync(me);
             }
@@ -117,7 +118,7 @@ async fn register(
     client: &Client,
     token: &Secret,
     me: &Registrant,
-    likely: Vec<Listed>,
+    likely: [Listed; 2],
 ) -> Result<(Lease, Listed), ClientError> {
     let id = me.identity.peer_id();
     let nonce = client.challenge(token).await?.nonce;
@@ -130,12 +131,13 @@ async fn register(
         signature: me.identity.sign(&signed),
         instance: me.instance,
         version: env!("CARGO_PKG_VERSION").into(),
+        shares_digest: Some(likely[0].digest()),
     };
-    let lease = client.register(token, id, &body).await?;
-    let same = likely.into_iter().find(|listed| lease.shares_digest == Some(listed.digest()));
-    let listed = match same {
-        Some(listed) => listed,
-        None => announcing::known_shares(client, token, id).await?,
+    let mut lease = client.register(token, id, &body).await?;
+    let parts = lease.part_digests.take();
+    let listed = match likely.iter().find(|listed| lease.shares_digest == Some(listed.digest())) {
+        Some(same) => same.clone(),
+        None => announcing::known_shares(client, token, id, &likely[0], parts.as_ref()).await?,
     };
     Ok((lease, listed))
 }

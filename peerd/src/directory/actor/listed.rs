@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use proto::directory::{Announce, HoldingState, SharesDigest, Withdraw};
+use proto::directory::{Announce, HoldingState, PartDigests, SharesDigest, Withdraw, part_of};
 use proto::ids::{FileId, FileName};
 
 use crate::shares::Catalog;
@@ -23,9 +23,25 @@ impl Listed {
         Self { told: catalog.version(), catalog, refused: HashMap::new() }
     }
 
-    /// What was read at the directory.
-    pub(super) fn read(catalog: Catalog) -> Self {
-        Self { told: 0, catalog, refused: HashMap::new() }
+    /// This, less some parts of the list: what is listed there has to be read. Nothing of it counts as told.
+    pub(super) fn without_parts(&self, parts: &[u8]) -> Self {
+        let mut refused = self.refused.clone();
+        refused.retain(|id, _| !parts.contains(&part_of(id)));
+        Self { told: 0, catalog: self.catalog.without_parts(parts), refused }
+    }
+
+    /// Something that was read there.
+    pub(super) fn catalog_mut(&mut self) -> &mut Catalog {
+        &mut self.catalog
+    }
+
+    /// Digests of the parts.
+    pub(super) fn part_digests(&self) -> PartDigests {
+        let refused = self.refused.iter().flat_map(|(id, names)| names.iter().map(|(name, state)| (*id, name, *state)));
+        let refused = refused.map(|(id, name, state)| (id, SharesDigest::of(&id, name, state)));
+        let mut parts = self.catalog.part_digests();
+        parts -= PartDigests::of(refused);
+        parts
     }
 
     /// Version of the catalog that it has acknowledged.
@@ -100,6 +116,17 @@ mod tests {
         let refused: Vec<Announce> =
             changes.add.iter().filter(|file| refused.contains(&file.name.as_str())).cloned().collect();
         from.after(catalog(to), &changes, &refused)
+    }
+
+    #[test]
+    fn parts_tell_what_has_to_be_read() {
+        let listed = told(&Listed::default(), &["a", "b", "c"], &["b"]);
+        let [a, b] = ["a", "b"].map(|name| part_of(&FileId::of(name.as_bytes())));
+        assert!(listed.part_digests().differing(&catalog(&["a", "c"]).part_digests()).is_empty());
+        assert_eq!(listed.part_digests().differing(&catalog(&["b", "c"]).part_digests()), [a.min(b), a.max(b)]);
+        let without = listed.without_parts(&[a]);
+        assert_eq!((without.digest(), without.told()), (catalog(&["c"]).digest(), 0));
+        assert_eq!(listed.without_parts(&[b]).digest(), catalog(&["a", "c"]).digest());
     }
 
     #[test]

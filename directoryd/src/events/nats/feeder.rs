@@ -100,7 +100,10 @@ impl Feeder {
         self.figures.connected.set(0);
         match ended {
             Some(Err(End::Nats(why))) => self.say_gone(&why),
-            Some(Err(End::Log(error))) => tracing::debug!(%error, "the log of changes cannot be read; trying again"),
+            Some(Err(End::Log(error))) => {
+                tracing::debug!(%error, "the log of changes cannot be read; trying again");
+                stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+            }
             Some(Ok(())) | None => {}
         }
         if let Err(error) = self.save().await {

@@ -5,14 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use proto::control::{Failure, GetStatus, ListFiles, ListPeers, Method, Status};
-use proto::directory::Page;
+use proto::control::{Completable, Complete, Completion, Completions, Failure, GetStatus, Status};
 
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::commands::all_transfers;
-use crate::connection::{Daemon, STARTING};
+use crate::connection::STARTING;
 use crate::render::{Format, safe, stderr};
 use crate::runner::{Flow, Runner};
 
@@ -23,18 +22,12 @@ mod known;
 mod news;
 mod words;
 
-use complete::Wanted;
+use complete::{Kind, Names, Wanted};
 use editor::{Editor, Event};
 use known::Known;
 
 /// How long the prompt waits to learn who is logged in, and a completion for names: a person is waiting.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Names of a page.
-const PAGE: u32 = 1000;
-/// Most names that a completion looks at. What they have in common is put into the line, which would be wrong of a part of
-/// them: where there are more, nothing is offered until more is typed.
-const MOST_NAMES: usize = 20_000;
-
 pub(crate) async fn run(runner: Runner) -> u8 {
     LocalSet::new().run_until(session(&runner)).await
 }
@@ -147,60 +140,33 @@ async fn run_block(runner: &Runner, block: &str) -> Flow {
 }
 
 impl NewsDesk {
-    async fn known_or_asked(&mut self, runner: &Runner, wanted: Wanted) -> Option<Vec<String>> {
+    async fn known_or_asked(&mut self, runner: &Runner, wanted: Wanted) -> Option<Names> {
         if let Some(names) = self.known.names(&wanted, Instant::now()) {
             return Some(names);
         }
-        let names = tokio::time::timeout(PATIENCE, names(runner, &wanted)).await.ok()?.ok()??;
+        let names = tokio::time::timeout(PATIENCE, names(runner, &wanted)).await.ok()?.ok()?;
         self.known.keep(wanted, &names, Instant::now());
         Some(names)
     }
 }
 
-/// Live names that begin as typed, and some more; nothing where there are too many.
-async fn names(runner: &Runner, wanted: &Wanted) -> Result<Option<Vec<String>>, Failure> {
+/// Live names.
+async fn names(runner: &Runner, wanted: &Wanted) -> Result<Names, Failure> {
     let daemon = &runner.daemon;
-    let names: Vec<String> = match wanted {
-        Wanted::Files { start, mine } => {
-            let pattern = Some(start.clone()).filter(|start| !start.is_empty());
-            let mine = *mine;
-            let question = |cursor| ListFiles {
-                pattern: pattern.clone(),
-                mine,
-                cursor,
-                limit: Some(PAGE),
-                ..ListFiles::default()
-            };
-            let Some(files) = all(daemon, question).await? else { return Ok(None) };
-            files.iter().map(|file| complete::typable(file.name.as_str(), &file.file_id)).collect()
-        }
-        Wanted::Peers => {
-            let question = |cursor| ListPeers { all: false, cursor, limit: Some(PAGE) };
-            let Some(peers) = all(daemon, question).await? else { return Ok(None) };
-            peers.into_iter().map(|peer| peer.name.to_string()).collect()
-        }
-        Wanted::Transfers => {
+    let kind = match wanted.kind {
+        Kind::File => Completable::File,
+        Kind::OwnFile => Completable::OwnFile,
+        Kind::Peer => Completable::Peer,
+        Kind::Transfer => {
             let transfers = all_transfers(async |question| daemon.call(question, |_| ()).await).await?;
             let open = transfers.into_iter().filter(|transfer| !transfer.state.is_final());
-            open.map(|transfer| transfer.transfer_id.to_string()).collect()
+            return Ok(open.map(|transfer| transfer.transfer_id.to_string()).collect::<Vec<_>>().into());
         }
     };
-    Ok(Some(names))
-}
-
-/// Every entry, page by page; nothing where they are too many to be of use.
-async fn all<M, T>(daemon: &Daemon, question: impl Fn(Option<String>) -> M) -> Result<Option<Vec<T>>, Failure>
-where
-    M: Method<Reply = Page<T>>,
-{
-    let (mut entries, mut cursor) = (Vec::new(), None);
-    loop {
-        let mut page = daemon.call(question(cursor), |_| ()).await?;
-        entries.append(&mut page.items);
-        match page.next {
-            None => return Ok(Some(entries)),
-            Some(_) if entries.len() >= MOST_NAMES => return Ok(None),
-            next => cursor = next,
-        }
-    }
+    let Completions { words, more } = daemon.call(Complete { kind, start: wanted.start.clone() }, |_| ()).await?;
+    let last = words.len().saturating_sub(1);
+    let typable = |(at, Completion { word, id })| {
+        if more && at == last { complete::typable_last(word, id) } else { complete::typable(word, id) }
+    };
+    Ok(Names { words: words.into_iter().enumerate().map(typable).collect(), more })
 }

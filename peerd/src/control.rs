@@ -1,8 +1,8 @@
 //! The control socket: how people drive this peer. The actor owns the socket; each connection is a task that decodes
 //! requests, and [`dispatch`] carries them out, asking actors and the directory on the caller's behalf.
 //!
-//! The socket's mode decides who may connect; what other users than the daemon's own may name, [`callers`]. A failure closes the connections; the socket comes back under its name, and
-//! what was asked for goes on where it was cast.
+//! The socket's mode decides who may connect; what other users than the daemon's own may name, [`callers`]. A failure closes
+//! the connections; the socket comes back under its name, and what was asked for goes on where it was cast.
 
 use std::fs::Permissions;
 use std::io;
@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 mod callers;
 mod checkup;
+mod complete;
 mod connection;
 pub mod dispatch;
 mod events;

@@ -17,6 +17,7 @@ use crate::simulated::Simulated;
 use crate::simulation::{Answer, Constants, Scenario};
 
 mod checkup;
+mod complete;
 mod events;
 mod explain;
 mod failure;
@@ -24,6 +25,7 @@ mod frame;
 mod news;
 
 pub use checkup::{Check, Examination, Examine, GetVersions, Verdict, Verified, Verify, Versions};
+pub use complete::{Completable, Complete, Completion, Completions};
 pub use events::WatchEvents;
 pub use explain::{Explain, Explanation, Limit, PieceCount, SourceFigures, SourceState};
 pub use failure::{Failure, FailureCode};
@@ -84,6 +86,8 @@ methods! {
     /// Stops sharing a file; the file itself stays.
     "unshare" Unshare => Unshared;
     /// Fetches a file. Notifications carry [`Progress::Transfer`] where `wait` is set.
+    /// What a word that is being typed could become.
+    "complete" Complete => Completions;
     "download" Download => Started;
     /// Waits for a transfer that runs. Notifications as above.
     "wait" Wait => Transfer;

@@ -175,19 +175,27 @@ pub(crate) struct After {
 pub(crate) struct FileFilter {
     /// Somewhere in the name, in whatever case.
     pub(crate) search: Option<String>,
+    /// At the beginning of the name, in exactly this case.
+    pub(crate) starts: Option<String>,
     /// The name, exactly.
     pub(crate) name: Option<FileName>,
     /// The id lies between these.
     pub(crate) ids: Option<RangeInclusive<FileId>>,
     /// A peer of this user shares it, under this name.
     pub(crate) user: Option<UserName>,
+    /// From the last name to the first.
+    pub(crate) backwards: bool,
 }
 
 /// Which peers; everything given must hold.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct PeerFilter {
+    /// At the beginning of the name, in exactly this case.
+    pub(crate) starts: Option<String>,
     pub(crate) name: Option<PeerName>,
     pub(crate) ids: Option<RangeInclusive<PeerId>>,
     pub(crate) state: Option<PeerState>,
     pub(crate) user: Option<UserName>,
+    /// From the last name to the first.
+    pub(crate) backwards: bool,
 }

@@ -18,6 +18,28 @@ pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     serde_urlencoded::from_str(query).map_err(|error| ApiError::malformed(format!("a parameter does not fit: {error}")))
 }
 
+/// Which way a list goes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    #[default]
+    Asc,
+    Desc,
+}
+
+/// A text that names are searched for.
+fn searched(key: &str, text: Option<String>) -> Result<Option<String>, ApiError> {
+    let text = text.filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.len() > LONGEST_SEARCH) {
+        return Err(ApiError::malformed(format!("`{key}` is longer than {LONGEST_SEARCH} bytes")));
+    }
+    // No name has it, and not every database can be asked for it.
+    if text.as_ref().is_some_and(|text| text.contains('\0')) {
+        return Err(ApiError::malformed(format!("`{key}` has a character in it that no name can have")));
+    }
+    Ok(text)
+}
+
 fn cursor(text: Option<&String>) -> Result<Option<Cursor>, ApiError> {
     text.map(|text| paging::decode(text)).transpose()
 }
@@ -27,9 +49,12 @@ fn cursor(text: Option<&String>) -> Result<Option<Cursor>, ApiError> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Files {
     q: Option<String>,
+    starts: Option<String>,
     name: Option<FileName>,
     prefix: Option<String>,
     user: Option<UserName>,
+    #[serde(default)]
+    order: Order,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -40,15 +65,15 @@ impl Files {
     }
 
     pub(super) fn filter(self) -> Result<FileFilter, ApiError> {
-        if self.q.as_ref().is_some_and(|text| text.len() > LONGEST_SEARCH) {
-            return Err(ApiError::malformed(format!("`q` is longer than {LONGEST_SEARCH} bytes")));
-        }
-        // No name has it, and not every database can be asked for it.
-        if self.q.as_ref().is_some_and(|text| text.contains('\0')) {
-            return Err(ApiError::malformed("`q` has a character in it that no name can have"));
-        }
         let ids = self.prefix.map(|prefix| paging::file_ids(&prefix)).transpose()?;
-        Ok(FileFilter { search: self.q.filter(|text| !text.is_empty()), name: self.name, ids, user: self.user })
+        Ok(FileFilter {
+            search: searched("q", self.q)?,
+            starts: searched("starts", self.starts)?,
+            name: self.name,
+            ids,
+            user: self.user,
+            backwards: self.order == Order::Desc,
+        })
     }
 }
 
@@ -56,10 +81,13 @@ impl Files {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Peers {
+    starts: Option<String>,
     name: Option<PeerName>,
     prefix: Option<String>,
     state: Option<PeerState>,
     user: Option<UserName>,
+    #[serde(default)]
+    order: Order,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -71,7 +99,14 @@ impl Peers {
 
     pub(super) fn filter(self) -> Result<PeerFilter, ApiError> {
         let ids = self.prefix.map(|prefix| paging::peer_ids(&prefix)).transpose()?;
-        Ok(PeerFilter { name: self.name, ids, state: self.state, user: self.user })
+        Ok(PeerFilter {
+            starts: searched("starts", self.starts)?,
+            name: self.name,
+            ids,
+            state: self.state,
+            user: self.user,
+            backwards: self.order == Order::Desc,
+        })
     }
 }
 

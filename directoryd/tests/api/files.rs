@@ -131,6 +131,27 @@ async fn searching_knows_no_wildcards_and_no_case() {
 }
 
 #[tokio::test]
+async fn names_are_found_by_how_they_begin_from_either_end() {
+    let directory = Directory::start().await;
+    let (ana, bob) = (directory.user("ana").await.peer("a"), directory.user("bob").await.peer("b"));
+    ana.register().await;
+    bob.register().await;
+    ana.announce(&["part", "part-1", "part-2", "Part-3", "par", "parz", "%x", "日本", "日曜"]).await;
+    bob.announce(&["part-9"]).await;
+    let find = async |query: &str| ana.user.names(&format!("/files?{query}")).await;
+    assert_eq!(find("starts=part").await, ["part", "part-1", "part-2", "part-9"]);
+    assert_eq!(find("starts=part&order=desc&limit=1").await, ["part-9"]);
+    assert_eq!(find("starts=part&order=desc&user=ana").await, ["part-2", "part-1", "part"]);
+    assert_eq!(find("starts=%25").await, ["%x"]);
+    assert_eq!(find("starts=%E6%97%A5").await, ["日曜", "日本"]);
+    assert_eq!(find("starts=part-10").await, [""; 0]);
+    for refused in [format!("starts={}", "x".repeat(256)), "starts=a%00".into(), "order=down".into()] {
+        let response = ana.user.request(Method::GET, &format!("/files?{refused}")).send().await.unwrap();
+        assert_eq!(code(response).await, ProblemCode::Malformed, "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn pages_neither_repeat_nor_skip() {
     let directory = Directory::start().await;
     let peer = directory.user("ana").await.peer("a");
@@ -139,7 +160,8 @@ async fn pages_neither_repeat_nor_skip() {
     // Many files of one name: the id decides the order, and the cursor has to carry it.
     add.extend((0..50).map(|i| Announce { name: "same".parse().unwrap(), ..file(&format!("content {i}")) }));
     peer.patch(add, vec![]).await;
-    for path in ["/files?limit=7".to_owned(), format!("/peers/{}/files?limit=7", peer.id())] {
+    let of_peer = format!("/peers/{}/files?limit=7", peer.id());
+    for path in ["/files?limit=7".to_owned(), "/files?limit=7&order=desc".to_owned(), of_peer] {
         let (mut seen, mut next) = (Vec::new(), Some(path.clone()));
         while let Some(url) = next {
             let page: Page<FileEntry> = peer.user.get(&url).await;
@@ -148,6 +170,9 @@ async fn pages_neither_repeat_nor_skip() {
             next = page.next.map(|cursor| format!("{path}&cursor={cursor}"));
         }
         assert_eq!(seen.len(), 100);
+        if path.contains("desc") {
+            seen.reverse();
+        }
         assert!(seen.is_sorted());
         assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 100);
     }

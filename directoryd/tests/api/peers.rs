@@ -173,6 +173,9 @@ async fn peers_are_listed_by_page_and_filter() {
     let mut both = [peers[1].id(), peers[2].id()];
     both.sort();
     assert_eq!(list("").await, [peers[0].id(), both[0], both[1], peers[3].id()]);
+    assert_eq!(list("&order=desc").await, [peers[3].id(), both[1], both[0], peers[0].id()]);
+    assert_eq!(list("&starts=c").await, [peers[3].id()]);
+    assert!(list("&starts=C").await.is_empty() && list("&starts=bb").await.is_empty());
     assert_eq!(list("&name=b").await, both);
     assert_eq!(list("&state=down").await, [peers[3].id()]);
     assert_eq!(list("&state=up").await.len(), 3);

@@ -1,65 +1,93 @@
 //! What could come next on a line: commands and flags from the grammar, paths from the disk, names from the daemon.
 
 use clap::{Arg, Command, ValueHint};
-use proto::ids::FileId;
 
-use super::words::{Unfinished, cut, quoted};
+use super::words::{Unfinished, cut};
 use crate::commands::help_topics;
 use crate::render::safe;
 
 /// Names that only the daemon knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Files that begin so; `mine` of this peer only.
-    Files { start: String, mine: bool },
-    /// Peers.
-    Peers,
-    /// Transfers under way.
-    Transfers,
+pub(super) struct Wanted {
+    /// Of what.
+    pub(super) kind: Kind,
+    /// How they begin.
+    pub(super) start: String,
+}
+
+/// What a name can be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file that anybody shares.
+    File,
+    /// A file that this peer shares.
+    OwnFile,
+    /// A peer that is up.
+    Peer,
+    /// A transfer under way.
+    Transfer,
+}
+
+/// What the daemon knows of them, and maybe some that begin otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    /// As they are typed.
+    pub(super) words: Vec<String>,
+    /// Whether some were left out before the last.
+    pub(super) more: bool,
+}
+
+impl From<Vec<String>> for Names {
+    fn from(words: Vec<String>) -> Self {
+        Self { words, more: false }
+    }
 }
 
 /// What can be offered at the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// Words to stand from this place on, each as typed into the line.
-    Words(usize, Vec<String>),
+    /// Words to stand from this place on, in their order, each once. Those that were left out before the last begin with what
+    /// all the others begin with.
+    Words(usize, Names),
     /// A path of this machine.
     Path,
 }
 
 /// What fits at the end of `line`; `names` asks the daemon.
-pub(super) fn offer(tree: &Command, line: &str, names: impl FnOnce(Wanted) -> Vec<String>) -> Offer {
+pub(super) fn offer(tree: &Command, line: &str, names: impl FnOnce(Wanted) -> Names) -> Offer {
     let Unfinished { before, typed, start } = cut(line);
-    let candidates = match command_of(tree, &before) {
+    let Names { words: candidates, more } = match command_of(tree, &before) {
         None if before.iter().all(|word| word.starts_with('-')) => {
             if typed.starts_with('-') {
-                flags(tree)
+                flags(tree).into()
             } else {
-                command_names(tree)
+                command_names(tree).into()
             }
         }
-        None => Vec::new(),
+        None => Names::default(),
         Some((command, rest)) => match place(command, rest) {
-            Place::Positional if typed.starts_with('-') => flags(command),
+            Place::Positional if typed.starts_with('-') => flags(command).into(),
             Place::Value(arg) if is_path(arg) => return Offer::Path,
             Place::Value(arg) => values(command, arg, &typed, names),
-            Place::Positional => Vec::new(),
+            Place::Positional => Names::default(),
         },
     };
     let mut fitting: Vec<String> = candidates.into_iter().filter(|word| word.starts_with(&typed)).collect();
     fitting.sort_unstable();
     fitting.dedup();
-    let only = fitting.len() == 1;
-    let mut words = quoted(&fitting);
-    if let (true, Some(word)) = (only, words.first_mut()) {
-        word.push(' ');
-    }
-    Offer::Words(start, words)
+    let more = more && fitting.len() > 1;
+    Offer::Words(start, Names { words: fitting, more })
 }
 
 /// A name as it can be typed: one that hides something, or looks like a flag, is better given by its id.
-pub(super) fn typable(name: &str, id: &FileId) -> String {
-    if name.starts_with('-') || safe(name) != name { id.to_string() } else { name.to_owned() }
+pub(super) fn typable(name: String, id: String) -> String {
+    if name.starts_with('-') || safe(&name) != name { id } else { name }
+}
+
+/// The last of many, of which only the first are there. It says what all have in common, which its id would not.
+pub(super) fn typable_last(name: String, id: String) -> String {
+    let harmless = |c: &char| safe(c.encode_utf8(&mut [0; 4])) == c.to_string();
+    if safe(&name) == name { typable(name, id) } else { name.chars().take_while(harmless).collect() }
 }
 
 fn command_of<'a>(tree: &'a Command, words: &'a [String]) -> Option<(&'a Command, &'a [String])> {
@@ -118,16 +146,17 @@ fn is_path(arg: &Arg) -> bool {
     matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath)
 }
 
-fn values(command: &Command, arg: &Arg, typed: &str, names: impl FnOnce(Wanted) -> Vec<String>) -> Vec<String> {
-    let mine = command.get_name() == "unshare";
+fn values(command: &Command, arg: &Arg, typed: &str, names: impl FnOnce(Wanted) -> Names) -> Names {
+    let of = |kind, start: &str| names(Wanted { kind, start: start.to_owned() });
     match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
         // A flag may be meant just as well; the daemon need not be asked for that.
-        Some(_) if typed.starts_with('-') => flags(command),
-        Some("FILE") => names(Wanted::Files { start: typed.to_owned(), mine }),
-        Some("PEER") => names(Wanted::Peers),
-        Some("ID") => names(Wanted::Transfers),
-        Some("TOPIC") => help_topics(),
-        _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
+        Some(_) if typed.starts_with('-') => flags(command).into(),
+        Some("FILE") if command.get_name() == "unshare" => of(Kind::OwnFile, typed),
+        Some("FILE") => of(Kind::File, typed),
+        Some("PEER") => of(Kind::Peer, typed),
+        Some("ID") => of(Kind::Transfer, ""),
+        Some("TOPIC") => help_topics().into(),
+        _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>().into(),
     }
 }
 
@@ -138,14 +167,18 @@ mod tests {
     fn words(line: &str) -> (usize, Vec<String>) {
         let mut tree = crate::cli::line_tree();
         tree.build();
-        let names = |wanted| match wanted {
-            Wanted::Files { mine: true, .. } => vec!["mine.iso".to_owned()],
-            Wanted::Files { .. } => ["my file", "my other", "data"].map(str::to_owned).into(),
-            Wanted::Peers => vec!["peer-1".to_owned(), "peer-2".to_owned()],
-            Wanted::Transfers => vec!["17".to_owned()],
+        let names = |wanted: Wanted| {
+            let words: &[&str] = match wanted.kind {
+                Kind::OwnFile => &["mine.iso"],
+                Kind::File if wanted.start.contains('/') => &["ana/my file"],
+                Kind::File => &["my file", "my other", "data"],
+                Kind::Peer => &["peer-1", "peer-2"],
+                Kind::Transfer => &["17"],
+            };
+            words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into()
         };
         match offer(&tree, line, names) {
-            Offer::Words(start, words) => (start, words),
+            Offer::Words(start, names) => (start, names.words),
             Offer::Path => (usize::MAX, vec!["a path".to_owned()]),
         }
     }
@@ -153,19 +186,22 @@ mod tests {
     #[test]
     fn what_fits_where() {
         for (line, start, expected) in [
-            ("downl", 0, vec!["download "]),
+            ("downl", 0, vec!["download"]),
             ("show-", 0, vec!["show-file", "show-peer"]),
-            ("download --de", 9, vec!["--detach "]),
-            ("download my", 9, vec!["'my file'", "'my other'"]),
-            ("download da", 9, vec!["data "]),
-            ("get data --from peer-1 my", 23, vec!["'my file'", "'my other'"]),
+            ("download --de", 9, vec!["--detach"]),
+            ("download my", 9, vec!["my file", "my other"]),
+            ("download my\\ o", 9, vec!["my other"]),
+            ("download 'my o", 9, vec!["my other"]),
+            ("download ana/m", 9, vec!["ana/my file"]),
+            ("download da", 9, vec!["data"]),
+            ("get data --from peer-1 my", 23, vec!["my file", "my other"]),
             ("get --from ", 11, vec!["peer-1", "peer-2"]),
-            ("unshare ", 8, vec!["mine.iso "]),
-            ("cancel ", 7, vec!["17 "]),
+            ("unshare ", 8, vec!["mine.iso"]),
+            ("cancel ", 7, vec!["17"]),
             ("cancel 17 ", 10, vec![]),
-            ("help exit-", 5, vec!["exit-codes "]),
-            ("completions f", 12, vec!["fish "]),
-            ("--json sta", 7, vec!["status "]),
+            ("help exit-", 5, vec!["exit-codes"]),
+            ("completions f", 12, vec!["fish"]),
+            ("--json sta", 7, vec!["status"]),
             ("nonsense ", 9, vec![]),
             ("upload ", usize::MAX, vec!["a path"]),
             ("download x -o ", usize::MAX, vec!["a path"]),
@@ -185,9 +221,12 @@ mod tests {
 
     #[test]
     fn hostile_names_are_offered_by_id() {
-        let id = FileId::of(b"");
-        assert_eq!(typable("plain name", &id), "plain name");
-        assert_eq!(typable("a\u{202e}b", &id), id.to_string());
-        assert_eq!(typable("-rf", &id), id.to_string());
+        let typable = |name: &str| typable(name.to_owned(), "the id".to_owned());
+        assert_eq!(typable("plain name"), "plain name");
+        for hostile in ["a\u{202e}b", "-rf", "ana/\u{1b}[2J"] {
+            assert_eq!(typable(hostile), "the id", "{hostile:?}");
+        }
+        assert_eq!(typable_last("part-\u{1b}[2J".to_owned(), "the id".to_owned()), "part-");
+        assert_eq!(typable_last("part-z".to_owned(), "the id".to_owned()), "part-z");
     }
 }

@@ -14,8 +14,9 @@ use rustyline::history::FileHistory;
 use rustyline::{ExternalPrinter, Helper, Highlighter, Hinter, Validator};
 use tokio::sync::mpsc;
 
-use super::complete::{Offer, Wanted, offer};
+use super::complete::{Names, Offer, Wanted, offer};
 use super::history;
+use super::words::escaped;
 use crate::cli;
 use crate::render::{safe, stderr};
 
@@ -27,7 +28,7 @@ pub(super) enum Event {
     /// What was entered: one line, or several that were pasted.
     Lines(String),
     /// Names for a completion; an empty answer is one too.
-    Wanted(Wanted, SyncSender<Vec<String>>),
+    Wanted(Wanted, SyncSender<Names>),
     /// Ctrl-D.
     End,
     /// The terminal is gone.
@@ -162,23 +163,34 @@ impl Completer for Assistant {
     fn complete(&self, line: &str, pos: usize, _: &rustyline::Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         match offer(&self.tree, &line[..pos], |wanted| self.names(wanted)) {
             Offer::Path => self.paths.complete_path(line, pos).map(|(start, pairs)| (start, harmless(pairs))),
-            Offer::Words(start, words) => {
-                let pair = |word: String| Pair { display: word.trim_end().to_owned(), replacement: word };
-                Ok((start, words.into_iter().map(pair).collect()))
-            }
+            Offer::Words(start, names) => Ok((start, pairs(names))),
         }
     }
 }
 
 impl Assistant {
-    fn names(&self, wanted: Wanted) -> Vec<String> {
+    fn names(&self, wanted: Wanted) -> Names {
         let (answer, answered) = sync_channel(1);
         // The other side waits for events whenever this one edits.
         match self.told.try_send(Event::Wanted(wanted, answer)) {
             Ok(()) => answered.recv_timeout(PATIENCE).unwrap_or_default(),
-            Err(_) => Vec::new(),
+            Err(_) => Names::default(),
         }
     }
+}
+
+/// What is shown and what is put into the line. A sign stands for what was left out before the last, and adds nothing to it.
+fn pairs(names: Names) -> Vec<Pair> {
+    let pair = |word: String| Pair { replacement: escaped(&word), display: word };
+    let mut pairs: Vec<Pair> = names.words.into_iter().map(pair).collect();
+    if let [only] = pairs.as_mut_slice() {
+        only.replacement.push(' ');
+    }
+    if let (true, Some(last)) = (names.more, pairs.last()) {
+        let left_out = Pair { display: "…".to_owned(), replacement: last.replacement.clone() };
+        pairs.insert(pairs.len() - 1, left_out);
+    }
+    pairs
 }
 
 /// Names on disk may be hostile as well; what cannot be shown is not offered.

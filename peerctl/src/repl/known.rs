@@ -1,27 +1,28 @@
-//! Names that were asked for a moment ago: Tab is pressed again and again while a word is typed, and every answer holds what
-//! a longer beginning of the same word would find.
+//! Names that were asked for a moment ago: Tab is pressed again and again while a word is typed, and an answer that leaves
+//! nothing out holds what a longer beginning of the same word would find.
 
 use std::time::{Duration, Instant};
 
-use super::complete::Wanted;
+use super::complete::{Names, Wanted};
 
 /// How long names are good: a person who has just shared a file elsewhere does not wonder.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// The last answer.
 #[derive(Debug, Default)]
-pub(super) struct Known(Option<(Wanted, Vec<String>, Instant)>);
+pub(super) struct Known(Option<(Wanted, Names, Instant)>);
 
 impl Known {
     /// What is known of the names that are wanted; some more may be among them.
-    pub(super) fn names(&self, wanted: &Wanted, now: Instant) -> Option<Vec<String>> {
+    pub(super) fn names(&self, wanted: &Wanted, now: Instant) -> Option<Names> {
         let (asked, names, at) = self.0.as_ref()?;
-        (holds(asked, wanted) && now.saturating_duration_since(*at) < FRESH).then(|| names.clone())
+        let holds = asked == wanted || !names.more && goes_on(asked, wanted);
+        (holds && now.saturating_duration_since(*at) < FRESH).then(|| names.clone())
     }
 
     /// Keeps an answer, in place of the last one.
-    pub(super) fn keep(&mut self, wanted: Wanted, names: &[String], now: Instant) {
-        self.0 = Some((wanted, names.to_vec(), now));
+    pub(super) fn keep(&mut self, wanted: Wanted, names: &Names, now: Instant) {
+        self.0 = Some((wanted, names.clone(), now));
     }
 
     /// A command may change any of it.
@@ -30,30 +31,43 @@ impl Known {
     }
 }
 
-fn holds(asked: &Wanted, wanted: &Wanted) -> bool {
-    match (asked, wanted) {
-        (Wanted::Files { start: asked, mine: of_mine }, Wanted::Files { start, mine }) => {
-            of_mine == mine && start.starts_with(asked.as_str())
-        }
-        _ => asked == wanted,
-    }
+/// Whether whatever begins as `wanted` was looked for when `asked` was: from some length on a word may be an id as well, and
+/// behind a `/` it is one user's.
+fn goes_on(asked: &Wanted, wanted: &Wanted) -> bool {
+    const SHORTEST_ID: usize = 6;
+    let means = |wanted: &Wanted| (wanted.kind, wanted.start.len() >= SHORTEST_ID, wanted.start.contains('/'));
+    means(asked) == means(wanted) && wanted.start.starts_with(&asked.start)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::complete::Kind;
     use super::*;
 
     #[test]
     fn a_longer_beginning_is_known_and_nothing_for_long() {
-        let files = |start: &str, mine| Wanted::Files { start: start.into(), mine };
+        let files = |start: &str, kind| Wanted { kind, start: start.into() };
         let (mut known, now) = (Known::default(), Instant::now());
-        known.keep(files("pa", false), &["part".into(), "past".into()], now);
-        assert_eq!(known.names(&files("par", false), now).map(|names| names.len()), Some(2));
-        for other in [files("p", false), files("par", true), Wanted::Peers] {
+        known.keep(files("pa", Kind::File), &vec!["part".to_owned(), "past".to_owned()].into(), now);
+        assert_eq!(known.names(&files("par", Kind::File), now).map(|names| names.words.len()), Some(2));
+        for other in [files("p", Kind::File), files("par", Kind::OwnFile), files("pa", Kind::Peer)] {
             assert_eq!(known.names(&other, now), None, "{other:?}");
         }
-        assert_eq!(known.names(&files("pa", false), now + FRESH), None);
+        assert_eq!(known.names(&files("pa", Kind::File), now + FRESH), None);
         known.forget();
-        assert_eq!(known.names(&files("pa", false), now), None);
+        assert_eq!(known.names(&files("pa", Kind::File), now), None);
+    }
+
+    #[test]
+    fn where_some_were_left_out_a_longer_beginning_is_asked_for() {
+        let files = |start: &str| Wanted { kind: Kind::File, start: start.into() };
+        let (mut known, now) = (Known::default(), Instant::now());
+        known.keep(files("pa"), &Names { words: vec!["part".into(), "pause".into()], more: true }, now);
+        assert!(known.names(&files("pa"), now).is_some());
+        assert_eq!(known.names(&files("pas"), now), None);
+        for (asked, wanted) in [("abcde", "abcdef"), ("ana", "ana/x")] {
+            known.keep(files(asked), &Names::default(), now);
+            assert_eq!(known.names(&files(wanted), now), None, "{wanted}");
+        }
     }
 }

@@ -49,15 +49,11 @@ pub(super) fn cut(line: &str) -> Unfinished {
     Unfinished { before, typed: typed.unwrap_or_default(), start }
 }
 
-/// Quotes words for a line, all in the same way, so that what they have in common shows.
-pub(super) fn quoted(words: &[String]) -> Vec<String> {
-    let quote = |word: &String| shlex::try_quote(word).map_or_else(|_| String::new(), std::borrow::Cow::into_owned);
-    let each: Vec<String> = words.iter().map(quote).collect();
-    let all_bare = each.iter().zip(words).all(|(quoted, word)| quoted == word);
-    if all_bare || words.iter().any(|word| word.contains('\'')) {
-        return each;
-    }
-    words.iter().map(|word| format!("'{word}'")).collect()
+/// A word as it is typed into a line. Each character for itself, unlike quotes: what words have in common shows then, and what
+/// is half completed can be typed on.
+pub(super) fn escaped(word: &str) -> String {
+    let plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
+    word.chars().flat_map(|c| (!plain(c)).then_some('\\').into_iter().chain([c])).collect()
 }
 
 #[cfg(test)]
@@ -90,13 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn quotes_are_alike_and_read_back() {
-        let words: Vec<String> = ["my file", "mine"].map(str::to_owned).into();
-        assert_eq!(quoted(&words), ["'my file'", "'mine'"]);
-        assert_eq!(quoted(&["plain".to_owned()]), ["plain"]);
-        let odd = ["it's".to_owned(), "a b".to_owned()];
-        for (quoted, word) in quoted(&odd).iter().zip(&odd) {
-            assert_eq!(shlex::split(quoted).unwrap(), std::slice::from_ref(word));
+    fn what_is_escaped_reads_back() {
+        for word in ["plain-1.0.iso", "my file", "it's", "\"$x\" & (y)*", "#1", "~a", "a\\b", "日本 語", "!"] {
+            let typed = escaped(word);
+            assert_eq!(shlex::split(&typed).unwrap(), [word], "{typed}");
+            assert_eq!(cut(&typed).typed, word, "{typed}");
         }
+        assert_eq!(escaped("my file"), "my\\ file");
     }
 }

@@ -2,8 +2,9 @@
 
 use proto::Timestamp;
 use proto::control::{
-    ActorStatus, Check, DirectoryState, DirectoryStatus, Explanation, FileShown, Identity, Limit, News, PieceCount,
-    Progress, Request, Source, SourceFigures, SourceState, Started, Status, Transfer, TransferState, Uploaded,
+    ActorStatus, Check, Completion, Completions, DirectoryState, DirectoryStatus, Explanation, FileShown, Identity,
+    Limit, News, PieceCount, Progress, Request, Source, SourceFigures, SourceState, Started, Status, Transfer,
+    TransferState, Uploaded,
 };
 use proto::directory::{Change, Event, FileDetail, FileEntry, Holder, HoldingState, Page, Peer, PeerState, Role};
 use proto::ids::{ByteCount, FileId, PeerId, PublicKey, TransferId};
@@ -167,6 +168,12 @@ pub(crate) fn events() -> Vec<Event> {
     (7..).zip(changes).map(|(seq, change)| Event { seq, at: moment(), change }).collect()
 }
 
+/// What a word could become; nothing was left out.
+pub(crate) fn words(words: &[&str]) -> Completions {
+    let word = |word: &&str| Completion { word: (*word).to_owned(), id: FileId::of(word.as_bytes()).to_string() };
+    Completions { words: words.iter().map(word).collect(), more: false }
+}
+
 pub(crate) fn healthy(request: &Request) -> Vec<Say> {
     match request {
         Request::GetStatus(_) => done(&status()),
@@ -194,6 +201,7 @@ pub(crate) fn healthy(request: &Request) -> Vec<Say> {
         Request::ListPeers(_) => done(&page(vec![peer("peer-1", PeerState::Up), peer("peer-2", PeerState::Down)])),
         Request::ShowPeer(_) => done(&peer("peer-1", PeerState::Up)),
         Request::ListFiles(_) => done(&page(files())),
+        Request::Complete(_) => done(&words(&["a file", "another"])),
         Request::ShowFile(_) => done(&shown("a file")),
         Request::Upload(upload) => {
             let own = || upload.path.file_name().unwrap().to_str().unwrap();

@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
-use proto::control::{Failure, FailureCode, Progress, Request, TransferState};
+use proto::control::{Completable, Completions, Failure, FailureCode, Progress, Request, TransferState};
 
 use crate::daemon::{Daemon, House, Say, done};
-use crate::samples::{file, healthy, logged_out, page, transfer};
+use crate::samples::{healthy, logged_out, transfer, words};
 use crate::terminal::Terminal;
 
 fn session(house: &House) -> Terminal {
@@ -84,14 +84,17 @@ fn the_prompt_says_who_is_there() {
 #[test]
 fn words_are_completed() {
     let house = House::new(|request| match request {
-        Request::ListFiles(_) => done(&page(vec![file("my file.iso", 1, 1), file("another", 1, 1)])),
+        Request::Complete(asked) if asked.kind == Completable::File => done(&words(&["another", "my file.iso"])),
+        Request::Complete(_) => done(&words(&["peer-1"])),
         other => healthy(other),
     });
     let mut terminal = session(&house);
     terminal.type_in("downl\t");
     terminal.expect("download ");
     terminal.type_in("my\t");
-    terminal.expect("'my file.iso' ");
+    terminal.expect("my\\ file.iso ");
+    terminal.type_in("--from \t");
+    terminal.expect("peer-1 ");
     terminal.type_in("--det\t");
     terminal.expect("--detach ");
     terminal.enter("");
@@ -257,24 +260,28 @@ fn a_terminal_that_is_resized_under_a_bar() {
 }
 
 #[test]
-fn ten_thousand_names_are_completed_to_what_they_share() {
-    const NAMES: u64 = 10_000;
+fn names_that_are_too_many_are_completed_to_what_all_share() {
     let house = House::new(|request| match request {
-        Request::ListFiles(asked) => {
-            let from: u64 = asked.cursor.as_deref().unwrap_or("0").parse().unwrap();
-            let to = NAMES.min(from + u64::from(asked.limit.unwrap()));
-            // Only the last one differs from the rest before the digits: a part of them would be completed too far.
-            let name = |n| if n == NAMES - 1 { "part-z".to_owned() } else { format!("part-of-it-{n:05}") };
-            let items = (from..to).map(|n| file(&name(n), n, 1)).collect();
-            done(&proto::directory::Page { items, next: (to < NAMES).then(|| to.to_string()) })
+        Request::Complete(asked) if asked.start == "pa" => {
+            let first = (0..98).map(|n| format!("part-of-it-{n:05}"));
+            // Only the last one differs from the rest before the digits: without it they would be completed too far.
+            let names: Vec<String> = first.chain(["part-z".to_owned()]).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            done(&Completions { more: true, ..words(&names) })
         }
         other => healthy(other),
     });
     let mut terminal = session(&house);
+        Request::Complete(asked) => done(&words(&[&format!("{}z", asked.start)])),
     terminal.type_in("show-file pa\t");
     terminal.expect("rt-");
-    terminal.type_in("z\t");
-    terminal.expect("part-z ");
+    terminal.type_in("\t");
+    terminal.expect("part-of-it-00097");
+    // That there are others is said, and a longer beginning is asked for anew.
+    terminal.expect("…");
+    terminal.expect("part-z");
+    terminal.type_in("q\t");
+    terminal.expect("part-qz ");
     terminal.enter("");
-    house.daemon.wait_for(|asked| matches!(asked, Request::ShowFile(show) if show.file == "part-z"));
+    house.daemon.wait_for(|asked| matches!(asked, Request::ShowFile(show) if show.file == "part-qz"));
 }

@@ -28,6 +28,9 @@ fn each_is_reached() {
     one.upload(&world.path("a-data-set.tar"));
     assert!(two.fails(3, ["show-file", "data-set.tra"]).contains("did you mean `a-data-set.tar`?"));
     two.fails(3, ["cancel", "99"]);
+    let home = world.namesake("10", "1", &[]);
+    assert!(two.fails(3, ["show-peer", "12"]).contains("did you mean `1` or `10`?"));
+    drop(home);
     two.fails(6, ["verify", path, "--id", &"0".repeat(64)]);
     let id = one.ask(["verify", path])["file_id"].as_str().unwrap().to_owned();
     two.fails(7, ["download", &id]);

@@ -5,6 +5,7 @@
 
 mod callers;
 mod checkups;
+mod completion;
 mod control;
 mod digests;
 mod directory_outage;

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::callers::Caller;
 use super::connection::Watcher;
-use super::{checkup, events, failures, news, pages, queries, simulate, simulated, through};
+use super::{checkup, complete, events, failures, news, pages, queries, simulate, simulated, through};
 use crate::config::Config;
 use crate::directory::{self, Client, View, resolve};
 use crate::mailbox::{Mailbox, PROMPT};
@@ -97,6 +97,7 @@ pub async fn carry_out(desk: &Desk, caller: Caller, id: u64, request: Request, w
         Request::ShowPeer(show) => wrap(id, queries::show_peer(desk, &show.peer).await),
         Request::ListFiles(list) => wrap(id, queries::list_files(desk, list).await),
         Request::ShowFile(show) => wrap(id, queries::show_file(desk, &show.file).await),
+        Request::Complete(asked) => wrap(id, complete::complete(desk, &asked).await),
         Request::Upload(upload) => wrap(id, desk.upload(caller, upload, watcher).await),
         Request::Simulated(file) => wrap(id, simulated::upload(desk, file).await),
         Request::Unshare(unshare) => wrap(id, desk.unshare(&unshare).await),

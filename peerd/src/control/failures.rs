@@ -3,7 +3,7 @@
 
 use proto::control::{Failure, FailureCode};
 use proto::directory::ProblemCode;
-use proto::ids::{FileName, TransferId};
+use proto::ids::TransferId;
 
 use crate::directory::ClientError;
 use crate::directory::resolve::Unresolved;
@@ -68,8 +68,8 @@ pub(super) fn unresolved(what: &str, word: &str, error: &Unresolved) -> Failure 
 }
 
 /// The same with names that may have been meant.
-pub(super) fn suggest(failure: Failure, names: &[FileName]) -> Failure {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.displayable())).collect();
+pub(super) fn suggest(failure: Failure, names: impl Iterator<Item = String>) -> Failure {
+    let quoted: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         None => failure,
         Some((one, [])) => failure.hint(format!("did you mean {one}?")),

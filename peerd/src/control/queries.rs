@@ -3,6 +3,7 @@
 
 use proto::control::{Failure, FileShown, ListFiles, ListPeers};
 use proto::directory::{FileEntry, Page, Peer};
+use proto::ids::{FileName, PeerName};
 use proto::secret::Secret;
 
 use super::dispatch::Desk;
@@ -37,7 +38,15 @@ pub(super) async fn show_peer(desk: &Desk, word: &str) -> Result<Peer, Failure> 
 
 /// The peer that a word means.
 pub(super) async fn resolve_peer(desk: &Desk, token: &Secret, word: &str) -> Result<Peer, Failure> {
-    resolve::peer(&desk.client, token, word).await.map_err(|error| failures::unresolved("peer", word, &error))
+    match resolve::peer(&desk.client, token, word).await {
+        Ok(peer) => Ok(peer),
+        Err(error @ Unresolved::Nothing) => {
+            let failure = failures::unresolved("peer", word, &error);
+            let near = resolve::near_peers(&desk.client, token, word).await;
+            Err(failures::suggest(failure, near.iter().map(PeerName::to_string)))
+        }
+        Err(error) => Err(failures::unresolved("peer", word, &error)),
+    }
 }
 
 /// The file that a word means.
@@ -46,7 +55,8 @@ pub(super) async fn resolve_file(desk: &Desk, token: &Secret, word: &str) -> Res
         Ok(entry) => Ok(entry),
         Err(error @ Unresolved::Nothing) => {
             let failure = failures::unresolved("file", word, &error);
-            Err(failures::suggest(failure, &resolve::near(&desk.client, token, word).await))
+            let near = resolve::near_files(&desk.client, token, word).await;
+            Err(failures::suggest(failure, near.iter().map(FileName::displayable)))
         }
         Err(error) => Err(failures::unresolved("file", word, &error)),
     }

@@ -90,6 +90,8 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, BadClient> {
 pub struct FileQuery {
     /// Part of the name, in either case.
     pub q: Option<String>,
+    /// Beginning of the name.
+    pub starts: Option<String>,
     /// Exact name.
     pub name: Option<String>,
     /// Shared by a peer of this user; goes with `name`.
@@ -100,10 +102,20 @@ pub struct FileQuery {
     pub partial: Option<bool>,
     /// Of one peer's files: those whose id begins with this byte.
     pub part: Option<u8>,
+    /// By name; upwards where it is not said.
+    pub order: Option<Order>,
     /// From the page before.
     pub cursor: Option<String>,
     /// Entries of the page.
     pub limit: Option<u32>,
+}
+
+/// Which way a list goes.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// From the last to the first.
+    Desc,
 }
 
 /// Which peers to list. Empty fields do not restrict.
@@ -111,10 +123,14 @@ pub struct FileQuery {
 pub struct PeerQuery {
     /// `up` or `down`.
     pub state: Option<&'static str>,
+    /// Beginning of the name.
+    pub starts: Option<String>,
     /// Exact name.
     pub name: Option<String>,
     /// First digits of the id.
     pub prefix: Option<String>,
+    /// By name; upwards where it is not said.
+    pub order: Option<Order>,
     /// From the page before.
     pub cursor: Option<String>,
     /// Entries of the page.

@@ -33,19 +33,25 @@ fn file_typed((name, file_id, size, holders, holders_up, simulated, url): FileRo
     })
 }
 
-/// In order of name and id.
+/// In order of name and id, or backwards.
 pub(in crate::db) async fn files(
     connection: &mut Connection,
     filter: &FileFilter,
     after: Option<&After>,
     limit: i64,
 ) -> Answer<Vec<FileEntry>> {
-    let mut query = names::table
-        .inner_join(files::table)
-        .select(FILE_COLUMNS)
-        .order((names::name, names::file_id))
-        .limit(limit)
-        .into_boxed::<Db>();
+    let mut query = names::table.inner_join(files::table).select(FILE_COLUMNS).limit(limit).into_boxed::<Db>();
+    query = if filter.backwards {
+        query.order((names::name.desc(), names::file_id.desc()))
+    } else {
+        query.order((names::name, names::file_id))
+    };
+    if let Some(start) = &filter.starts {
+        query = query.filter(names::name.ge(start));
+        if let Some(end) = search::behind(start) {
+            query = query.filter(names::name.lt(end));
+        }
+    }
     if let Some(text) = &filter.search {
         query = query.filter(names::folded.like(search::like(text)).escape('\\'));
     }
@@ -64,7 +70,11 @@ pub(in crate::db) async fn files(
         query = query.filter(exists(shared));
     }
     if let Some(After { name, id }) = after {
-        query = query.filter(names::name.ge(name).and(names::name.gt(name).or(names::file_id.gt(id))));
+        query = if filter.backwards {
+            query.filter(names::name.le(name).and(names::name.lt(name).or(names::file_id.lt(id))))
+        } else {
+            query.filter(names::name.ge(name).and(names::name.gt(name).or(names::file_id.gt(id))))
+        };
     }
     query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
 }
@@ -117,15 +127,25 @@ pub(in crate::db) async fn file(connection: &mut Connection, id: &FileId, most: 
     Ok(Some(FileDetail { entry: file_typed(first)?, names }))
 }
 
-/// In order of name and id.
+/// In order of name and id, or backwards.
 pub(in crate::db) async fn peers(
     connection: &mut Connection,
     filter: &PeerFilter,
     after: Option<&After>,
     limit: i64,
 ) -> Answer<Vec<Peer>> {
-    let mut query =
-        peers::table.select(PeerRow::as_select()).order((peers::name, peers::peer_id)).limit(limit).into_boxed::<Db>();
+    let mut query = peers::table.select(PeerRow::as_select()).limit(limit).into_boxed::<Db>();
+    query = if filter.backwards {
+        query.order((peers::name.desc(), peers::peer_id.desc()))
+    } else {
+        query.order((peers::name, peers::peer_id))
+    };
+    if let Some(start) = &filter.starts {
+        query = query.filter(peers::name.ge(start));
+        if let Some(end) = search::behind(start) {
+            query = query.filter(peers::name.lt(end));
+        }
+    }
     if let Some(name) = &filter.name {
         query = query.filter(peers::name.eq(name.as_str()));
     }
@@ -140,7 +160,11 @@ pub(in crate::db) async fn peers(
         query = query.filter(peers::user_name.eq(user.as_str()));
     }
     if let Some(After { name, id }) = after {
-        query = query.filter(peers::name.ge(name).and(peers::name.gt(name).or(peers::peer_id.gt(id))));
+        query = if filter.backwards {
+            query.filter(peers::name.le(name).and(peers::name.lt(name).or(peers::peer_id.lt(id))))
+        } else {
+            query.filter(peers::name.ge(name).and(peers::name.gt(name).or(peers::peer_id.gt(id))))
+        };
     }
     query.load::<PeerRow>(connection).await?.into_iter().map(PeerRow::typed).collect()
 }

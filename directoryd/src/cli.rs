@@ -1,12 +1,11 @@
 //! The words of the command line, and what each leads to.
 
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
 use directoryd::{BadConfig, Config, Settings};
+use monitor::Papers;
 
 mod backup;
 mod healthcheck;
@@ -77,15 +76,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Write a completion script for a shell
-    #[command(before_help = "Examples:
-  directoryd completions bash > ~/.local/share/bash-completion/completions/directoryd
-  directoryd completions zsh > ~/.zfunc/_directoryd
-  directoryd completions fish > ~/.config/fish/completions/directoryd.fish\n")]
-    Completions {
-        /// Which
-        shell: Shell,
-    },
+    #[command(flatten)]
+    Papers(Papers),
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,8 +89,8 @@ enum ConfigCommand {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let command = cli.command.unwrap_or(Command::Serve);
     // Whatever the configuration looks like.
-    if let Command::Completions { shell } = command {
-        return completions(shell);
+    if let Command::Papers(papers) = command {
+        return Ok(papers.write(Cli::command())?);
     }
     let config = cli.sources.resolve()?;
     match command {
@@ -110,18 +102,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate => block_on(migrate(&config)),
         Command::Backup { file } => backup::run(&config.database, &file),
         Command::Healthcheck => healthcheck::run(&config),
-        Command::Completions { shell } => completions(shell),
+        Command::Papers(papers) => Ok(papers.write(Cli::command())?),
         Command::Config(ConfigCommand::Check) => {
             println!("the configuration is good: {} on {}", config.database, config.listen);
             Ok(())
         }
     }
-}
-
-fn completions(shell: Shell) -> anyhow::Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "directoryd", &mut script);
-    Ok(std::io::stdout().write_all(&script)?)
 }
 
 /// For what is asked once and answered.

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use monitor::ServiceManager;
+use clap::{CommandFactory, Parser};
+use monitor::{Papers, ServiceManager};
 use peerd::config::{BadConfig, Config, Settings};
 use peerd::store::layout::StateDir;
 use peerd::{node, telemetry};
@@ -35,6 +35,8 @@ enum Command {
     /// Look at the configuration without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Papers(Papers),
 }
 
 #[derive(clap::Subcommand)]
@@ -68,6 +70,10 @@ fn main() -> ExitCode {
         Some(Command::Config(ConfigCommand::Check(args))) => match args.resolve() {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => bad_config(&error),
+        },
+        Some(Command::Papers(papers)) => match papers.write(Cli::command()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error.to_string()),
         },
     }
 }

@@ -132,11 +132,13 @@ async fn a_backup_is_whole_closed_and_takes_nobodys_place() {
 }
 
 #[test]
-fn completions_need_no_configuration() {
+fn completions_and_manual_need_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = directoryd(folder.path(), &["completions", shell, "--config", "/nowhere"], "");
         assert!(script.status.success(), "{script:?}");
         assert!(String::from_utf8_lossy(&script.stdout).contains("healthcheck"), "{shell}");
     }
+    let man = directoryd(folder.path(), &["man", "--config", "/nowhere"], "");
+    assert!(man.status.success() && String::from_utf8_lossy(&man.stdout).contains("database\\-url"), "{man:?}");
 }

@@ -49,6 +49,22 @@ fn exit_codes_say_what_went_wrong() {
 }
 
 #[test]
+fn manual_and_completions_need_no_configuration() {
+    let peerd =
+        |words: &[&str]| Command::new(program("peerd")).args(words).env("PEERD_CONFIG", "/nowhere").output().unwrap();
+    let man = peerd(&["man"]);
+    assert!(man.status.success() && String::from_utf8_lossy(&man.stdout).contains("max\\-upload"), "{man:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = peerd(&["completions", shell]);
+        assert!(script.status.success() && String::from_utf8_lossy(&script.stdout).contains("healthcheck"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(peerd(&["man", "--dir", folder.path().to_str().unwrap()]).status.success());
+    assert!(folder.path().join("peerd.8").exists() && folder.path().join("peerd-config-check.8").exists());
+    assert!(!peerd(&["man", "--dir", "/no/such/folder"]).status.success());
+}
+
+#[test]
 fn no_daemon() {
     let world = World::new();
     let peer = world.idle_peer("1", &[]);

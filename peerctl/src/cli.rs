@@ -15,13 +15,16 @@ const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usag
 
 /// The shell of a peer of Enjambre: shares files, finds them, fetches them.
 ///
+/// Above the flags that go with every command.
+const EVERYWHERE: &str = "With every command";
+
 /// Without a command it is a session on a terminal, and runs the lines of standard input otherwise.
 #[derive(Debug, Parser)]
 #[command(name = "peerctl", version, disable_help_subcommand = true)]
 struct Typed {
     /// Control socket of the daemon [default: `$PEERCTL_SOCKET`, then the first that exists of
     /// `$XDG_RUNTIME_DIR/enjambre/peerd.sock` and `/run/enjambre/peerd.sock`]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help_heading = EVERYWHERE)]
     socket: Option<PathBuf>,
     /// Run one line as the session would
     #[arg(short = 'c', value_name = "LINE")]
@@ -48,19 +51,19 @@ struct TypedLine {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Shared {
     /// One JSON object, or one a line
-    #[arg(long, global = true, help_heading = "Output", group = "format")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, group = "format")]
     json: bool,
     /// Tab-separated full values, no headings
-    #[arg(long, global = true, help_heading = "Output", group = "format")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, group = "format")]
     plain: bool,
     /// Only ids
-    #[arg(short, long, global = true, help_heading = "Output", group = "format")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, group = "format")]
     quiet: bool,
     /// No colours; the same as a non-empty `NO_COLOR`
-    #[arg(long, global = true, help_heading = "Output")]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) no_color: bool,
     /// Give up after this long, as in 10s, 500ms, 2m; what runs in the daemon goes on
-    #[arg(long, global = true, value_name = "D", value_parser = duration, help_heading = "Output")]
+    #[arg(long, global = true, value_name = "D", value_parser = duration, help_heading = EVERYWHERE)]
     pub(crate) timeout: Option<Duration>,
 }
 

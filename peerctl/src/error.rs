@@ -47,11 +47,16 @@ impl Trouble {
 
 fn as_text(failure: &Failure, out: &Output) -> String {
     // The code is what to look for, in the manual and elsewhere.
-    let code = out.paint_message(&format!("({})", failure.code), Paint::Dim);
-    let what = format!("{} {} {code}\n", out.paint_message("peerctl:", Paint::Red), safe(&failure.message));
+    let code = format!("({})", failure.code);
+    let what = format!("{} {code}", safe(&failure.message));
+    let what = out.flow_message(&what, 9);
+    let what = what.strip_suffix(&code).unwrap_or(&what);
+    let what =
+        format!("{} {what}{}\n", out.paint_message("peerctl:", Paint::Red), out.paint_message(&code, Paint::Dim));
     let candidates = failure.candidates.iter().map(|candidate| format!("  {}\n", safe(candidate)));
     let hint = failure.hint.as_deref().or_else(|| usual_hint(failure.code));
-    let hint = hint.map(|hint| format!("{} {}\n", out.paint_message("hint:", Paint::Bold), safe(hint)));
+    let hint =
+        hint.map(|hint| format!("{} {}\n", out.paint_message("hint:", Paint::Bold), out.flow_message(&safe(hint), 6)));
     std::iter::once(what).chain(candidates).chain(hint).collect()
 }
 

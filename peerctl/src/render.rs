@@ -3,6 +3,7 @@
 //! Everything that comes from elsewhere is hostile: it passes [`safe`] before a terminal sees it. A reader that has gone
 //! (`| head -1`) is no failure: writing becomes a no-op, and listings look at [`Output::is_closed`] to stop early.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -24,7 +25,7 @@ pub(crate) use listing::{Listing, snapshot};
 pub(crate) use progress::{Bars, left};
 pub(crate) use record::{Fields, Record, Row, opt};
 pub(crate) use table::{Cell as TableCell, Column};
-pub(crate) use text::{fit, safe, screen_width};
+pub(crate) use text::{fit, flowed, safe, screen_width};
 pub(crate) use units::{ago, duration, lasting, plural, rate, share, whole_duration};
 
 /// How data is written.
@@ -142,10 +143,24 @@ impl Output {
         }
     }
 
+    /// A sentence on standard output that begins `indent` columns in, cut between its words where the terminal is narrower.
+    pub(crate) fn flow<'a>(&self, sentence: &'a str, indent: usize) -> Cow<'a, str> {
+        if self.data_on_screen { flowed(sentence, screen_width(&std::io::stdout()), indent) } else { sentence.into() }
+    }
+
+    /// The same on standard error.
+    pub(crate) fn flow_message<'a>(&self, sentence: &'a str, indent: usize) -> Cow<'a, str> {
+        if self.messages_on_screen {
+            flowed(sentence, screen_width(&std::io::stderr()), indent)
+        } else {
+            sentence.into()
+        }
+    }
+
     /// A message for people. Formats for programs go without, so that standard error holds errors only.
     pub(crate) fn note(&self, message: &str) {
         if matches!(self.format, Format::Human | Format::Plain) {
-            stderr(&format!("{message}\n"));
+            stderr(&format!("{}\n", self.flow_message(message, 0)));
         }
     }
 

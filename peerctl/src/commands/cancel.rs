@@ -1,7 +1,7 @@
 //! `cancel`: gives a download up.
 
 use clap::Args;
-use proto::control;
+use proto::control::{self, Failure, FailureCode, TransferState};
 use proto::ids::TransferId;
 
 use super::transfers::TransferRow;
@@ -21,7 +21,12 @@ impl Cancel {
     pub(super) async fn run(self, cx: &Context<'_>) -> Outcome {
         let transfer = cx.ask(control::Cancel { transfer_id: self.id }).await?;
         cx.session.has_read(transfer.transfer_id);
-        let sentence = format!("{} {}: {}", transfer.state, transfer.transfer_id, safe(transfer.name.as_str()));
+        let (id, state) = (transfer.transfer_id, transfer.state);
+        if state != TransferState::Cancelled {
+            let failure = Failure::new(FailureCode::Conflict, format!("transfer {id} has ended: it is {state}"));
+            return Err(failure.hint("there is nothing left to give up").into());
+        }
+        let sentence = format!("cancelled {id}: {}", safe(transfer.name.as_str()));
         Ok(cx.out.result(&TransferRow(transfer), || sentence)?)
     }
 }

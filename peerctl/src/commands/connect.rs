@@ -14,8 +14,10 @@ use crate::session::Place;
 /// Choose what list and download speak to: the directory, or one peer
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
-  connect peer 2           list-files shows the network as peer 2 sees it, download asks peer 2 who holds a file
-  list-files --own         now: what peer 2 itself shares
+  connect peer 2           from now on, list-files shows the network as
+                           peer 2 sees it, and download asks peer 2 who
+                           holds a file
+  list-files --own         what peer 2 itself shares
   connect directory        back to the directory
 
 In a session or a script. `list-files --via PEER` does it for one command.\n")]

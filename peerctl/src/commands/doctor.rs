@@ -14,8 +14,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
   peerctl doctor
-  peerctl doctor --json                                keys: v, verdict, checks of {name, verdict, message, fix}
-  peerctl doctor --plain | awk '$2 != \"ok\"'            what is not as it should be\n")]
+  peerctl doctor --plain | grep -v -w ok     what is not as it should be\n")]
 pub(crate) struct Doctor {}
 
 impl Doctor {
@@ -88,8 +87,10 @@ impl CheckRow<'_> {
     fn told(&self, cx: &Context<'_>) -> String {
         let Check { name, verdict, message, fix } = self.0;
         let verdict_word = cx.out.paint(&format!("{verdict:4}"), paint(*verdict));
-        let fix = fix.as_ref().map(|fix| format!("      fix: {}\n", safe(fix))).unwrap_or_default();
-        format!("{verdict_word}  {}: {}\n{fix}", safe(name), safe(message))
+        let found = format!("{}: {}", safe(name), safe(message));
+        let fix = fix.as_ref().map(|fix| format!("fix: {}", safe(fix)));
+        let fix = fix.map(|fix| format!("      {}\n", cx.out.flow(&fix, 6))).unwrap_or_default();
+        format!("{verdict_word}  {}\n{fix}", cx.out.flow(&found, 6))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::runner::Context;
 #[command(before_help = "Examples:
   peerctl events                     the latest
   peerctl events --follow            what happens from now on, until Ctrl-C
-  peerctl events --since 4711 --follow --json      everything behind number 4711, each once\n")]
+  peerctl events --since 4711 -f     everything behind number 4711, each once\n")]
 pub(crate) struct Events {
     /// Go on with what happens, until Ctrl-C
     #[arg(long, short)]

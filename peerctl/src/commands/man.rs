@@ -16,7 +16,7 @@ use crate::runner::Context;
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
   peerctl man | man -l -
-  peerctl man --dir /usr/local/share/man/man1     peerctl.1, peerctl-download.1, …\n")]
+  peerctl man --dir ~/.local/share/man/man1\n")]
 pub(crate) struct Man {
     /// Write a page for every command into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

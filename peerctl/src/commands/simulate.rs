@@ -26,11 +26,13 @@ use shown::Calibrated;
 #[command(args_conflicts_with_subcommands = true)]
 #[command(before_help = "Examples:
   peerctl simulate --peers 100 --size 4GiB --up 100Mbit --down 1Gbit
-  peerctl simulate --file ubuntu.iso --peers 40 --plot swarm.svg     a real file and who holds it today
-  peerctl simulate --peers 100 --compare \"--seed-up 1Gbit\"           two scenarios side by side
-  peerctl simulate --peers 5000 --save big.toml                      keep the question
-  peerctl simulate --scenario big.toml --json                        ask it again
-  peerctl simulate calibrate                                         measure this machine first\n")]
+  peerctl simulate --peers 100 --compare \"--seed-up 1Gbit\"
+                                               two scenarios side by side
+  peerctl simulate --file ubuntu.iso --peers 40 --plot swarm.svg
+                                               a real file and its holders
+  peerctl simulate --peers 5000 --save a.toml  keep the question
+  peerctl simulate --scenario a.toml --json    ask it again
+  peerctl simulate calibrate                   measure this machine first\n")]
 pub(crate) struct Simulate {
     #[command(subcommand)]
     what: Option<What>,

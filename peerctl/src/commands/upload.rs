@@ -23,7 +23,7 @@ const AT_ONCE: usize = 4;
   peerctl upload ubuntu.iso
   peerctl upload build/out.img --name nightly.img
   peerctl upload --recursive ./dataset
-  peerctl upload --simulated film.mkv --url https://example.org/film.mkv --size 700MiB\n")]
+  peerctl upload --simulated film.mkv --url https://example.org/film.mkv\n")]
 pub(crate) struct Upload {
     /// Files to share; with --simulated, the name of one
     #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]

@@ -19,10 +19,10 @@ const STEP: usize = 1 << 20;
 /// Hash a file again and compare: one that this peer shares with its id, any other with the one given
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
-  peerctl verify ubuntu.iso                         what this peer shares under that name
-  peerctl verify af1349b9                           the same by its id
-  peerctl verify ./ubuntu.iso                       any file: writes its id, as `b3sum` does
-  peerctl verify ./ubuntu.iso --id af1349b9f5f9…    whether it is that content
+  peerctl verify ubuntu.iso              what this peer shares under that name
+  peerctl verify af1349b9                the same by its id
+  peerctl verify ./ubuntu.iso            any file: its id, as `b3sum` says it
+  peerctl verify ./ubuntu.iso --id ID    whether it is that content
 
 No network is needed. Content that differs ends with exit status 6.\n")]
 pub(crate) struct Verify {

@@ -18,7 +18,7 @@ impl Whoami {
         let human = Fields::default()
             .with("user", format!("{} ({})", identity.user, identity.role))
             .with("peer", format!("{} ({})", identity.peer, identity.peer_id.grouped()))
-            .with("until", identity.expires_at);
+            .with("until", format!("{:.0}", identity.expires_at));
         let plain = Fields::default()
             .with("user", &identity.user)
             .with("role", identity.role)

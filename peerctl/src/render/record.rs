@@ -79,7 +79,7 @@ impl Fields {
         let widest = self.0.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
         let line = |(key, value, paint): &(&str, String, Paint)| {
             let key = out.paint(&format!("{key:widest$}"), Paint::Dim);
-            format!("{key}  {}\n", out.paint(&safe(value), *paint))
+            format!("{key}  {}\n", out.paint(&out.flow(&safe(value), widest + 2), *paint))
         };
         self.0.iter().map(line).collect()
     }

@@ -58,6 +58,40 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(kept.chain(['…']).collect())
 }
 
+/// A sentence cut between its words where a terminal would cut it anywhere; lines but the first stand `indent` columns in,
+/// which is where the first one begins. What stands between backticks is for typing again, and stays whole.
+pub(crate) fn flowed(text: &str, columns: usize, indent: usize) -> Cow<'_, str> {
+    /// With less room than this, more lines would not read better.
+    const NARROWEST: usize = 20;
+    if indent + width(text) <= columns || columns < indent + NARROWEST {
+        return Cow::Borrowed(text);
+    }
+    let (mut flowed, mut used) = (String::new(), indent);
+    for word in words(text) {
+        let wide = width(word);
+        if used > indent && used + 1 + wide > columns {
+            flowed.push('\n');
+            flowed.extend(std::iter::repeat_n(' ', indent));
+            used = indent;
+        } else if used > indent {
+            flowed.push(' ');
+            used += 1;
+        }
+        flowed.push_str(word);
+        used += wide;
+    }
+    Cow::Owned(flowed)
+}
+
+/// Words between blanks; a blank between backticks is a part of a word.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c: char| {
+        quoted ^= c == '`';
+        c == ' ' && !quoted
+    })
+}
+
 /// Columns of the terminal that a stream goes to.
 pub(crate) fn screen_width(stream: &impl AsFd) -> usize {
     rustix::termios::tcgetwinsize(stream)
@@ -90,6 +124,17 @@ mod tests {
     fn names_look_as_the_protocol_shows_them() {
         let name: proto::ids::FileName = "a\u{202e}gpj\u{200b}".parse().unwrap();
         assert_eq!(safe(name.as_str()), name.displayable());
+    }
+
+    #[test]
+    fn sentences_flow_and_commands_stay_whole() {
+        let hint = "the daemon goes on: `peerctl download --wait x` follows it";
+        assert_eq!(flowed(hint, 80, 6), hint);
+        assert_eq!(flowed(hint, 40, 6), "the daemon goes on:\n      `peerctl download --wait x`\n      follows it");
+        assert_eq!(flowed("日本 語日 本語日本 語日本語 日本語", 20, 0), "日本 語日 本語日本\n語日本語 日本語");
+        // Nothing is lost, and what is not closed is one word.
+        assert_eq!(flowed("an odd ` in a sentence", 21, 0), "an odd\n` in a sentence");
+        assert_eq!(flowed(hint, 25, 6), hint);
     }
 
     #[test]

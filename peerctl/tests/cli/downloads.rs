@@ -48,6 +48,23 @@ fn a_failed_one_ends_with_its_code() {
 }
 
 #[test]
+fn a_file_that_nobody_had_to_send() {
+    let house = ending(|number| Transfer { sources: Vec::new(), ..transfer(number, "a", TransferState::Done) });
+    assert!(house.run(&["download", "a"]).good().contains(" from what this peer had, verified"));
+}
+
+#[test]
+fn what_has_ended_is_not_cancelled() {
+    let house = House::new(|request| match request {
+        Request::Cancel(asked) => done(&transfer(asked.transfer_id.0, "a", TransferState::Done)),
+        other => healthy(other),
+    });
+    let ran = house.run(&["cancel", "7"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(7), ""));
+    assert!(ran.stderr.contains("transfer 7 has ended: it is done"), "{}", ran.stderr);
+}
+
+#[test]
 fn several_at_once() {
     let house = ending(|number| match number {
         1 => transfer(1, "first", TransferState::Failed),

@@ -1,6 +1,6 @@
 //! Everything on a screen: as wide as it is, and steered by nobody but us.
 
-use proto::control::Request;
+use proto::control::{Failure, FailureCode, Request};
 use serde_json::Value;
 
 use crate::daemon::{House, Say};
@@ -80,6 +80,32 @@ fn tables_fit_forty_columns() {
         for line in table {
             assert!(line.chars().count() <= 40, "{command}: {line:?} of\n{text}");
         }
+    }
+}
+
+#[test]
+fn sentences_fit_forty_columns() {
+    let house = House::new(healthy);
+    for command in ["doctor", "help", "help names", "help output", "help json"] {
+        let (text, status) = Terminal::start(&house, 40, &format!("{command} --no-color")).ended();
+        assert_eq!(status, 0, "{command}: {text}");
+        // The first line is the one that was typed.
+        for line in text.lines().map(str::trim_end).skip(1) {
+            assert!(line.chars().count() <= 40, "{command}: {line:?} of\n{text}");
+        }
+    }
+    let refusing = House::new(|_| {
+        let failure = Failure::new(FailureCode::NotFound, "a sentence of more than forty columns is cut between words");
+        vec![Say::Fail(failure.hint("`peerctl a command stays whole whatever` it takes"))]
+    });
+    let (text, _) = Terminal::start(&refusing, 40, "status --no-color").ended();
+    for line in [
+        "peerctl: a sentence of more than forty",
+        "         columns is cut between words",
+        "hint: `peerctl a command stays whole whatever`",
+        "      it takes",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
     }
 }
 

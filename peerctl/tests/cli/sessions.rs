@@ -252,7 +252,10 @@ fn a_terminal_that_is_resized_under_a_bar() {
     go.send(()).unwrap();
     terminal.expect("50%");
     terminal.interrupt();
-    terminal.expect("Ctrl-C again leaves it to the daemon; `peerctl cancel 7` gives it up");
+    // In lines of the forty columns that there are now.
+    let warned = terminal.expect("it up");
+    let note = warned.split("still fetching").nth(1).unwrap();
+    assert!(note.contains("Ctrl-C again leaves it\r\nto the daemon; `peerctl cancel 7` gives\r\n"), "{note:?}");
     terminal.interrupt();
     let (rest, status) = terminal.ended();
     assert_eq!(status, 130);
@@ -269,10 +272,10 @@ fn names_that_are_too_many_are_completed_to_what_all_share() {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             done(&Completions { more: true, ..words(&names) })
         }
+        Request::Complete(asked) => done(&words(&[&format!("{}z", asked.start)])),
         other => healthy(other),
     });
     let mut terminal = session(&house);
-        Request::Complete(asked) => done(&words(&[&format!("{}z", asked.start)])),
     terminal.type_in("show-file pa\t");
     terminal.expect("rt-");
     terminal.type_in("\t");

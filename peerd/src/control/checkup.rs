@@ -81,7 +81,7 @@ fn login(desk: &Desk) -> Check {
         return Check::fail("login", format!("nobody is logged in{why}"), "`peerctl login USER`");
     };
     let left = login.expires_at.as_second() - Timestamp::now().as_second();
-    let message = format!("{}, until {}", login.user, login.expires_at);
+    let message = format!("{}, until {:.0}", login.user, login.expires_at);
     if left < SOON && desk.config.login.is_none() {
         Check::warn("login", message, "`peerctl login` again before it ends")
     } else {

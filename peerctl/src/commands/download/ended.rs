@@ -69,6 +69,12 @@ fn sentence(transfer: &Transfer) -> String {
         .map(|source| source.peer.as_str())
         .collect();
     let from = if from.is_empty() { String::new() } else { format!(" from {}", from.join(", ")) };
+    let from = match transfer.size {
+        // What was there already, under another name or from an earlier attempt, came from nobody.
+        ByteCount::ZERO => from,
+        _ if from.is_empty() && !transfer.simulated => " from what this peer had".to_owned(),
+        _ => from,
+    };
     if transfer.simulated {
         let (name, size) = (safe(transfer.name.as_str()), transfer.size);
         let took = duration(transfer.seconds);

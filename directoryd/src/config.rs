@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use traces::Endpoint;
 use transport::Limits;
 
 mod database;
@@ -73,6 +74,9 @@ pub struct Settings {
     /// Where figures for Prometheus are served at `/metrics`, without a login; `off` for nowhere [default: 127.0.0.1:4002]
     #[arg(long, global = true, env = "DIRECTORYD_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<Admin>,
+    /// Tell a collector (OTLP over HTTP) what comes with a trace [default: nobody]
+    #[arg(long, global = true, env = "DIRECTORYD_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<Endpoint>,
     /// Changes that the log keeps for those who listen, for a week at most [default: 1000000]
     #[arg(long, global = true, env = "DIRECTORYD_EVENTS_KEPT", value_name = "NUMBER")]
     pub events_kept: Option<u64>,
@@ -172,6 +176,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where figures are served.
     pub admin: Admin,
+    /// Collector of traces.
+    pub otlp_endpoint: Option<Endpoint>,
     /// Changes that the log keeps.
     pub events_kept: u64,
     /// Carries the feed of changes, where there is one.
@@ -222,6 +228,7 @@ impl Settings {
             insecure_http: self.insecure_http.or(other.insecure_http),
             max_connections: self.max_connections.or(other.max_connections),
             admin_listen: self.admin_listen.or(other.admin_listen),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
             events_kept: self.events_kept.or(other.events_kept),
             nats_url: self.nats_url.or(other.nats_url),
             nats_credentials_file: self.nats_credentials_file.or(other.nats_credentials_file),
@@ -274,6 +281,7 @@ impl Settings {
             tls,
             limits,
             admin,
+            otlp_endpoint: self.otlp_endpoint,
             events_kept,
             nats,
             log_format,

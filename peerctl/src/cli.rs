@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser};
 
+use traces::Endpoint;
+
 use crate::commands::Command;
 use crate::error::Refused;
 use crate::render::Format;
@@ -13,11 +15,11 @@ use crate::render::Format;
 /// The order of a command's help: what it is, examples, then the grammar.
 const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
-/// The shell of a peer of Enjambre: shares files, finds them, fetches them.
-///
 /// Above the flags that go with every command.
 const EVERYWHERE: &str = "With every command";
 
+/// The shell of a peer of Enjambre: shares files, finds them, fetches them.
+///
 /// Without a command it is a session on a terminal, and runs the lines of standard input otherwise.
 #[derive(Debug, Parser)]
 #[command(name = "peerctl", version, disable_help_subcommand = true)]
@@ -29,6 +31,10 @@ struct Typed {
     /// Run one line as the session would
     #[arg(short = 'c', value_name = "LINE")]
     line: Option<String>,
+    /// Begin a trace with each command, and tell a collector (OTLP over HTTP) of it, as those daemons do that have one
+    /// [default: `$PEERCTL_OTLP_ENDPOINT`, or no trace]
+    #[arg(long, env = "PEERCTL_OTLP_ENDPOINT", hide_env = true, value_name = "URL")]
+    otlp_endpoint: Option<Endpoint>,
     #[command(flatten)]
     shared: Shared,
     #[command(subcommand)]
@@ -94,6 +100,7 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Cli {
     pub(crate) socket: Option<PathBuf>,
+    pub(crate) otlp_endpoint: Option<Endpoint>,
     pub(crate) shared: Shared,
     pub(crate) mode: Mode,
 }
@@ -127,7 +134,7 @@ impl Cli {
                 return Err(Refused::new(error, json));
             }
         };
-        Ok(Self { socket: typed.socket, shared: typed.shared, mode })
+        Ok(Self { socket: typed.socket, otlp_endpoint: typed.otlp_endpoint, shared: typed.shared, mode })
     }
 }
 
@@ -188,6 +195,14 @@ mod tests {
         ] {
             let (_, parsed) = line(alias).unwrap();
             assert!(format!("{parsed:?}").starts_with(command), "{alias}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_knows_its_word() {
+        for text in ["whoami", "list-peers", "show-file x", "download x", "man", "menu", "simulate calibrate", "exit"] {
+            let (_, parsed) = line(text).unwrap();
+            assert!(text.starts_with(parsed.word()), "{text}: {}", parsed.word());
         }
     }
 

@@ -76,6 +76,39 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The word that it is typed as.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "login",
+            Self::Logout(_) => "logout",
+            Self::Whoami(_) => "whoami",
+            Self::Status(_) => "status",
+            Self::ListPeers(_) => "list-peers",
+            Self::ShowPeer(_) => "show-peer",
+            Self::ListFiles(_) => "list-files",
+            Self::ShowFile(_) => "show-file",
+            Self::Upload(_) => "upload",
+            Self::Unshare(_) => "unshare",
+            Self::Download(_) => "download",
+            Self::Transfers(_) => "transfers",
+            Self::Events(_) => "events",
+            Self::Simulate(_) => "simulate",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
+            Self::Cancel(_) => "cancel",
+            Self::Explain(_) => "explain",
+            Self::Verify(_) => "verify",
+            Self::Doctor(_) => "doctor",
+            Self::Connect(_) => "connect",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+            Self::Version(_) => "version",
+            Self::Help(_) => "help",
+            Self::Menu => "menu",
+            Self::Exit => "exit",
+        }
+    }
+
     pub(crate) async fn run(self, cx: &Context<'_>) -> Outcome {
         match self {
             Self::Login(command) => command.run(cx).await,

@@ -106,8 +106,8 @@ impl Connection {
         progress: &mut impl FnMut(Progress),
     ) -> Result<Response, Failure> {
         self.last_id += 1;
-        let line = serde_json::to_string(&RequestFrame::new(self.last_id, question))
-            .map_err(|error| usage(format!("cannot be asked: {error}")))?;
+        let frame = RequestFrame::new(self.last_id, question).within(traces::traceparent());
+        let line = serde_json::to_string(&frame).map_err(|error| usage(format!("cannot be asked: {error}")))?;
         if line.len() >= LONGEST_LINE {
             return Err(usage("the question is longer than the daemon reads"));
         }

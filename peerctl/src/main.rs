@@ -8,6 +8,11 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use proto::control::{Failure, FailureCode};
+use traces::{Endpoint, Traces};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
 use crate::cli::{Cli, Mode};
 use crate::connection::Daemon;
 use crate::runner::{Origin, Runner};
@@ -33,10 +38,29 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(error::no_runtime(&error)),
     };
+    let traces = match cli.otlp_endpoint.as_ref().map(trace).transpose() {
+        Ok(traces) => traces,
+        Err(failure) => {
+            let trouble = error::Trouble::from(failure);
+            trouble.report(&render::Output::new(&cli.shared));
+            return ExitCode::from(trouble.status());
+        }
+    };
     let status = runtime.block_on(run(cli));
     // A thread that still waits for a line of standard input must not hold the exit up.
     runtime.shutdown_background();
+    if let Some(traces) = traces {
+        traces.stop();
+    }
     ExitCode::from(status)
+}
+
+/// Each command is the beginning of a trace, told to that collector.
+fn trace(endpoint: &Endpoint) -> Result<Traces, Failure> {
+    let user = std::env::var("USER").unwrap_or_default();
+    let traces = Traces::start("peerctl", &user, endpoint).map_err(|why| Failure::new(FailureCode::Internal, why))?;
+    tracing_subscriber::registry().with(traces.layer()).init();
+    Ok(traces)
 }
 
 async fn run(cli: Cli) -> u8 {

@@ -7,6 +7,7 @@ use proto::control::{Failure, FailureCode, Method, Progress};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use traces::Instrument;
 
 use crate::cli::{self, Shared};
 use crate::commands::Command;
@@ -122,7 +123,8 @@ impl Runner {
         };
         // Listens before the command starts: a password prompt turns Ctrl-C into a signal that would end the process.
         let mut interrupts = signal(SignalKind::interrupt()).ok();
-        let mut running = Box::pin(command.run(&context));
+        let span = traces::begin(command.word());
+        let mut running = Box::pin(command.run(&context).instrument(span));
         let ended = loop {
             tokio::select! {
                 biased;

@@ -12,6 +12,7 @@ use proto::ids::{Malformed, PeerAddress, PeerName, Rate, UserName};
 use proto::settings;
 use proto::simulation::PieceOrder;
 use serde::Deserialize;
+use traces::Endpoint;
 
 /// Port of the first peer, as in the original.
 const USUAL_PORT: u16 = 5001;
@@ -78,6 +79,9 @@ pub struct Settings {
     /// Serve figures for Prometheus at `/metrics` of this address, without a login [default: nowhere]
     #[arg(long, env = "PEERD_METRICS_LISTEN", value_name = "ADDR:PORT")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Tell a collector (OTLP over HTTP) what comes with a trace, as `peerctl --otlp-endpoint` begins one [default: nobody]
+    #[arg(long, env = "PEERD_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<Endpoint>,
     /// Allow a directory off this machine without TLS
     #[arg(long, env = "PEERD_INSECURE_HTTP", num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
@@ -163,6 +167,8 @@ pub struct Config {
     pub piece_order: PieceOrder,
     /// Where figures are served.
     pub metrics_listen: Option<SocketAddr>,
+    /// Collector of traces.
+    pub otlp_endpoint: Option<Endpoint>,
     /// Certificates that an https directory is held to; the system's where nothing is named.
     pub directory_ca: Option<PathBuf>,
     /// How long an ended ticket still opens while the directory is out of reach.
@@ -232,6 +238,7 @@ impl Config {
             upload_slots: settings.upload_slots.map_or(UPLOAD_SLOTS, |slots| slots.get().into()),
             piece_order: settings.piece_order.unwrap_or_default(),
             metrics_listen: settings.metrics_listen,
+            otlp_endpoint: settings.otlp_endpoint,
             directory_ca: settings.directory_ca,
             ticket_grace: Duration::from_secs(settings.ticket_grace.unwrap_or(0)),
             fault_injection: settings.fault_injection.unwrap_or(false),
@@ -280,6 +287,7 @@ impl Settings {
             upload_slots: self.upload_slots.or(under.upload_slots),
             piece_order: self.piece_order.or(under.piece_order),
             metrics_listen: self.metrics_listen.or(under.metrics_listen),
+            otlp_endpoint: self.otlp_endpoint.or(under.otlp_endpoint),
             directory_ca: self.directory_ca.or(under.directory_ca),
             ticket_grace: self.ticket_grace.or(under.ticket_grace),
             log_format: self.log_format.or(under.log_format),

@@ -83,7 +83,7 @@ fn run(args: Run) -> ExitCode {
         Ok(config) => config,
         Err(error) => return bad_config(&error),
     };
-    telemetry::start(&config);
+    let traces = telemetry::start(&config);
     if let Err(error) = proto::secret::keep_memory_private() {
         tracing::warn!(%error, "cannot keep the memory out of core files");
     }
@@ -94,6 +94,9 @@ fn run(args: Run) -> ExitCode {
     let result = runtime.block_on(serve(config));
     // A hash of a huge file may be under way on a blocking thread; nothing is lost by not waiting for it.
     runtime.shutdown_background();
+    if let Some(traces) = traces {
+        traces.stop();
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failed(&reason),

@@ -14,6 +14,8 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
+use tower::Layer;
+use traces::TracedLayer;
 use transport::{Identity, Limits};
 
 pub mod guard;
@@ -81,6 +83,7 @@ impl Actor for Server {
             .add_service(PeerServer::with_interceptor(args.listing, args.guard.clone()))
             .add_service(TransferServer::with_interceptor(service, args.guard))
             .prepare();
+        let routes = TracedLayer::new(span_name).layer(routes);
         let tls = Arc::new(transport::server_config(&args.identity));
         let limits = Limits { drain: DRAIN, ..limits::connections() };
         let shutdown = closing.clone();
@@ -104,4 +107,10 @@ impl Actor for Server {
         let _ = tokio::time::timeout(DRAIN + Duration::from_secs(1), &mut state.task).await;
         Ok(())
     }
+}
+
+/// What a call is in a trace. Pieces are too many to be told one by one.
+fn span_name(path: &str) -> Option<String> {
+    let call = path.trim_start_matches("/enjambre.peer.v1.");
+    (!call.ends_with("/FetchPieces")).then(|| call.to_owned())
 }

@@ -1,19 +1,32 @@
-//! Log lines on standard error. They read alone and carry fields that can be searched; `info` is for what an operator
-//! acts on. No secret and no content ever goes into one.
+//! Log lines on standard error, and traces where a collector is named. Lines read alone and carry fields that can be
+//! searched; `info` is for what an operator acts on. No secret and no content ever goes into one.
 
-use tracing_subscriber::EnvFilter;
+use traces::Traces;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::{Config, LogFormat};
 
-/// Starts logging as configured. A filter that makes no sense is said and replaced by `info`.
-pub fn start(config: &Config) {
+/// Starts both as configured; what comes back tells traces until it is stopped. A filter that makes no sense is said and
+/// replaced by `info`.
+pub fn start(config: &Config) -> Option<Traces> {
     let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|error| {
         eprintln!("peerd: log-level `{}` is no filter ({error}); using info", config.log_level.escape_debug());
         EnvFilter::new("info")
     });
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => lines.with_ansi(false).with_target(false).init(),
-        LogFormat::Json => lines.json().init(),
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    let endpoint = config.otlp_endpoint.as_ref();
+    let traces = endpoint.map(|endpoint| Traces::start("peerd", config.name.as_str(), endpoint)).transpose();
+    let (traces, problem) = traces.map_or_else(|problem| (None, Some(problem)), |traces| (traces, None));
+    let layer = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(lines.with_filter(traces::not_in_the_log(filter))).with(layer).init();
+    if let Some(problem) = problem {
+        tracing::warn!(problem, "nothing is traced");
     }
+    traces
 }

@@ -48,6 +48,15 @@ macro_rules! methods {
             $($(#[$doc])* #[serde(rename = $text)] $name($name),)+
         }
 
+        impl Request {
+            /// The method's name.
+            pub fn method(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $text,)+
+                }
+            }
+        }
+
         $(
             impl Method for $name {
                 type Reply = $reply;
@@ -77,6 +86,8 @@ methods! {
     "show-peer" ShowPeer => Peer;
     /// A page of files.
     "list-files" ListFiles => Page<FileEntry>;
+    /// What a word that is being typed could become.
+    "complete" Complete => Completions;
     /// One file with its holders.
     "show-file" ShowFile => FileShown;
     /// Shares a file. Notifications carry [`Progress::Hashing`].
@@ -86,8 +97,6 @@ methods! {
     /// Stops sharing a file; the file itself stays.
     "unshare" Unshare => Unshared;
     /// Fetches a file. Notifications carry [`Progress::Transfer`] where `wait` is set.
-    /// What a word that is being typed could become.
-    "complete" Complete => Completions;
     "download" Download => Started;
     /// Waits for a transfer that runs. Notifications as above.
     "wait" Wait => Transfer;

@@ -8,16 +8,24 @@ use directoryd::{Config, LogFormat, Server, Settings};
 use monitor::ServiceManager;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use traces::Traces;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::{healthcheck, process};
 
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
-    log_to_stderr(&config);
+    let traces = listen_to_ourselves(&config)?;
     process::raise_open_files(config.limits.connections);
     if let Err(error) = proto::secret::keep_memory_private() {
         tracing::warn!(%error, "cannot keep the memory out of core files");
     }
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+    let served = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config));
+    if let Some(traces) = traces {
+        traces.stop();
+    }
+    served
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
@@ -82,16 +90,23 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-fn log_to_stderr(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(&config.log_level);
+/// The log, and traces where a collector is named; what comes back tells them until it is stopped.
+fn listen_to_ourselves(config: &Config) -> anyhow::Result<Option<Traces>> {
+    let filter = EnvFilter::new(&config.log_level);
     // What concerns an operator is said here, once; the client says each step.
     let filter = match "async_nats=error".parse() {
         Ok(quiet) if !config.log_level.contains("async_nats") => filter.add_directive(quiet),
         _ => filter,
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    let instance = config.listen.to_string();
+    let start = |endpoint| Traces::start("directoryd", &instance, endpoint).map_err(anyhow::Error::msg);
+    let traces = config.otlp_endpoint.as_ref().map(start).transpose()?;
+    let layer = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(lines.with_filter(traces::not_in_the_log(filter))).with(layer).init();
+    Ok(traces)
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use tower::Service;
+use traces::Instrument;
 use warp::reply::Response;
 
 use super::template;
@@ -41,7 +42,9 @@ pub(crate) fn service(
             let (id, start, _open) = (RequestId::draw(), Instant::now(), app.requests.begin());
             request.extensions_mut().insert(id.clone());
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-            let mut response = routes.call(request).await?;
+            let traceparent = request.headers().get(traces::TRACEPARENT).and_then(|value| value.to_str().ok());
+            let span = traces::serve(traceparent, || format!("{method} {}", template::of(&path)));
+            let mut response = routes.call(request).instrument(span).await?;
             if let Ok(value) = HeaderValue::from_str(&id.0) {
                 response.headers_mut().insert("x-request-id", value);
             }

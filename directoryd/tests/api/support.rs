@@ -257,6 +257,7 @@ pub(crate) fn config(database: Database) -> Config {
         tls: None,
         limits: Limits::default(),
         admin: Admin::Off,
+        otlp_endpoint: None,
         events_kept: 1_000_000,
         nats: None,
         log_format: LogFormat::Text,

@@ -34,5 +34,6 @@ mod startup;
 mod supervision;
 mod swarming;
 mod tickets;
+mod traces;
 mod verification;
 mod world;

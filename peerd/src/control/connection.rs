@@ -8,6 +8,7 @@ use proto::directory::Event;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
+use traces::Instrument;
 
 use super::callers::Caller;
 use super::dispatch::{self, Desk};
@@ -77,7 +78,8 @@ pub(super) async fn run(stream: Stream, desk: &Desk, caller: Caller) -> Result<(
 
 async fn answer(desk: Desk, caller: Caller, frame: RequestFrame, lines: mpsc::Sender<String>) {
     let watcher = Watcher { id: frame.id, lines: lines.clone() };
-    let response = dispatch::carry_out(&desk, caller, frame.id, frame.request, watcher).await;
+    let span = traces::serve(frame.traceparent.as_deref(), || format!("control {}", frame.request.method()));
+    let response = dispatch::carry_out(&desk, caller, frame.id, frame.request, watcher).instrument(span).await;
     let _ = lines.send(encode(&response)).await;
 }
 

@@ -16,6 +16,7 @@ use proto::secret::Secret;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use traces::Span;
 
 use super::callers::Caller;
 use super::connection::Watcher;
@@ -96,8 +97,8 @@ pub async fn carry_out(desk: &Desk, caller: Caller, id: u64, request: Request, w
         Request::ListPeers(list) => wrap(id, queries::list_peers(desk, list).await),
         Request::ShowPeer(show) => wrap(id, queries::show_peer(desk, &show.peer).await),
         Request::ListFiles(list) => wrap(id, queries::list_files(desk, list).await),
-        Request::ShowFile(show) => wrap(id, queries::show_file(desk, &show.file).await),
         Request::Complete(asked) => wrap(id, complete::complete(desk, &asked).await),
+        Request::ShowFile(show) => wrap(id, queries::show_file(desk, &show.file).await),
         Request::Upload(upload) => wrap(id, desk.upload(caller, upload, watcher).await),
         Request::Simulated(file) => wrap(id, simulated::upload(desk, file).await),
         Request::Unshare(unshare) => wrap(id, desk.unshare(&unshare).await),
@@ -334,7 +335,8 @@ impl Desk {
 
     /// Hands a wish over that nothing speaks against.
     pub(super) async fn start(&self, wish: Note) -> Result<transfers::manager::Begun, Failure> {
-        let asked = self.mail.transfers.ask(|reply| transfers::Msg::Start { wish, reply }, PROMPT).await;
+        let within = Span::current();
+        let asked = self.mail.transfers.ask(|reply| transfers::Msg::Start { wish, within, reply }, PROMPT).await;
         asked
             .map_err(failures::away)?
             .map_err(|error| Failure::new(FailureCode::Io, format!("the state folder cannot be written: {error}")))

@@ -277,7 +277,10 @@ impl Client {
     }
 
     fn call(&self, method: Method, path: &str, token: Option<&Secret>) -> RequestBuilder {
-        let call = self.http.request(method, format!("{}/api/v1/{path}", self.base));
+        let mut call = self.http.request(method, format!("{}/api/v1/{path}", self.base));
+        if let Some(traceparent) = traces::traceparent() {
+            call = call.header(traces::TRACEPARENT, traceparent);
+        }
         match token {
             Some(token) => call.bearer_auth(token.expose()),
             None => call,

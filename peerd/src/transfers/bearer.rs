@@ -1,4 +1,5 @@
-//! Shows this peer's ticket with every request to another peer: always the newest, so that a long download outlives many.
+//! Shows this peer's ticket with every request to another peer: always the newest, so that a long download outlives many. And
+//! says which trace the request belongs to, where there is one.
 
 use proto::peer::transfer_client::TransferClient;
 use tokio::sync::watch;
@@ -36,6 +37,9 @@ impl Interceptor for Bearer {
         // Without one the other side says what is missing, which is better than to guess here.
         if let Some(value) = value {
             request.metadata_mut().insert("authorization", value);
+        }
+        if let Some(traceparent) = traces::traceparent().and_then(|text| text.parse().ok()) {
+            request.metadata_mut().insert(traces::TRACEPARENT, traceparent);
         }
         Ok(request)
     }

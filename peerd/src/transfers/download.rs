@@ -21,6 +21,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use swarm::{Looks, PeerKey};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use traces::Span;
 
 mod ending;
 mod explaining;
@@ -121,6 +122,8 @@ pub struct Tools {
 pub struct Args {
     /// What was asked for.
     pub note: Note,
+    /// What it is a part of, for those who trace.
+    pub within: Span,
     /// Whether it began before the daemon did.
     pub resumed: bool,
     /// What it works with.
@@ -135,6 +138,8 @@ pub struct Args {
 pub struct State {
     me: ActorRef<Msg>,
     args: Args,
+    /// Itself as a part of a trace; what it spawns runs within it.
+    span: Span,
     phase: Phase,
     sources: Sources,
     meter: Meter,
@@ -175,6 +180,7 @@ impl Actor for Download {
     type Arguments = Args;
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let span = traces::within(&args.within, || format!("download {}", args.note.name));
         let keeper = Keeper::new(args.note.clone(), Arc::clone(&args.tools.state_dir));
         let mut state = State {
             keeper,
@@ -195,12 +201,14 @@ impl Actor for Download {
             _show: every(&me, SHOW_EVERY, || Msg::Show),
             me,
             args,
+            span: span.clone(),
         };
-        state.begin();
+        span.in_scope(|| state.begin());
         Ok(state)
     }
 
     async fn handle(&self, _: ActorRef<Msg>, message: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let _inside = state.span.clone().entered();
         match message {
             Msg::Locate => state.locate(),
             Msg::News => state.news(),

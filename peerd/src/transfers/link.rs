@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, Status, Streaming};
+use traces::Instrument;
 use transport::{DialOptions, Identity};
 
 use self::census::{Census, Fetch, Wait};
@@ -162,13 +163,14 @@ impl Link {
     ) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE);
         let report: Report = Arc::new(move |fact| report(key, fact));
-        let task = tokio::spawn(async move {
+        let task = async move {
             let why = match converse(&holder, shared, &hello, queue, &report).await {
                 Ok(()) => "it no longer offers the file".to_owned(),
                 Err(why) => why,
             };
             report(Fact::Left(why));
-        });
+        };
+        let task = tokio::spawn(task.in_current_span());
         Self { asks, _task: AbortOnDropHandle::new(task) }
     }
 

@@ -11,6 +11,7 @@ use proto::control::{Explanation, FailureCode, Limit, PieceCount, Transfer, Tran
 use proto::ids::{ByteCount, TransferId};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{oneshot, watch};
+use traces::Span;
 
 use super::download::{self, Download, Tools};
 use super::limit;
@@ -31,6 +32,8 @@ pub enum Msg {
     Start {
         /// What.
         wish: Note,
+        /// What it is a part of, for those who trace.
+        within: Span,
         /// Who asked.
         reply: Reply<Result<Begun, io::Error>>,
     },
@@ -38,6 +41,8 @@ pub enum Msg {
     Noted {
         /// What.
         note: Note,
+        /// What it is a part of.
+        within: Span,
         /// What the disk said.
         result: io::Result<()>,
         /// Who asked.
@@ -185,15 +190,15 @@ impl Actor for Transfers {
         for note in notes {
             tracing::info!(transfer = %note.transfer_id, file_id = %note.file_id, "going on with a download");
             state.entries.insert(note.transfer_id, Entry::new(&note));
-            state.spawn(&me, note, true).await;
+            state.spawn(&me, note, Span::none(), true).await;
         }
         Ok(state)
     }
 
     async fn handle(&self, me: ActorRef<Msg>, message: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match message {
-            Msg::Start { wish, reply } => state.start(&me, wish, reply),
-            Msg::Noted { note, result, reply } => state.noted(&me, note, result, reply).await,
+            Msg::Start { wish, within, reply } => state.start(&me, wish, within, reply),
+            Msg::Noted { note, within, result, reply } => state.noted(&me, note, within, result, reply).await,
             Msg::List { reply } => {
                 drop(reply.send(state.entries.values().map(|entry| entry.view.borrow().clone()).collect()));
             }
@@ -275,7 +280,7 @@ impl Entry {
 }
 
 impl State {
-    fn start(&mut self, me: &ActorRef<Msg>, wish: Note, reply: Reply<Result<Begun, io::Error>>) {
+    fn start(&mut self, me: &ActorRef<Msg>, wish: Note, within: Span, reply: Reply<Result<Begun, io::Error>>) {
         if let Some(id) = self.same(&wish) {
             let _ = reply.send(Ok(Begun { id, joined: true }));
             return;
@@ -286,7 +291,7 @@ impl State {
         self.entries.insert(note.transfer_id, Entry::new(&note));
         tokio::task::spawn_blocking(move || {
             let result = resume::next_transfer(&state_dir, last).and_then(|_| note.save(&state_dir));
-            let _ = me.cast(Msg::Noted { note, result, reply });
+            let _ = me.cast(Msg::Noted { note, within, result, reply });
         });
     }
 
@@ -305,13 +310,14 @@ impl State {
         &mut self,
         me: &ActorRef<Msg>,
         note: Note,
+        within: Span,
         result: io::Result<()>,
         reply: Reply<Result<Begun, io::Error>>,
     ) {
         let id = note.transfer_id;
         match result {
             Ok(()) => {
-                self.spawn(me, note, false).await;
+                self.spawn(me, note, within, false).await;
                 let _ = reply.send(Ok(Begun { id, joined: false }));
             }
             Err(error) => {
@@ -321,15 +327,15 @@ impl State {
         }
     }
 
-    async fn spawn(&mut self, me: &ActorRef<Msg>, note: Note, resumed: bool) {
+    async fn spawn(&mut self, me: &ActorRef<Msg>, note: Note, within: Span, resumed: bool) {
         let Some(entry) = self.entries.get_mut(&note.transfer_id) else { return };
         let (view, supervisor) = (entry.view.clone(), me.get_cell());
         let spawned = if note.simulated.is_some() {
-            let args = simulation::Args { note, tools: self.args.pretence.clone(), view };
+            let args = simulation::Args { note, within, tools: self.args.pretence.clone(), view };
             Actor::spawn_linked(None, Simulation, args, supervisor).await.map(|(actor, _)| Child::Simulation(actor))
         } else {
             let explained = entry.explained.clone();
-            let args = download::Args { note, resumed, tools: self.args.tools.clone(), view, explained };
+            let args = download::Args { note, within, resumed, tools: self.args.tools.clone(), view, explained };
             Actor::spawn_linked(None, Download, args, supervisor).await.map(|(actor, _)| Child::Download(actor))
         };
         match spawned {

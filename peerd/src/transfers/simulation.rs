@@ -15,6 +15,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, Streaming};
+use traces::{Instrument, Span};
 use transport::DialOptions;
 
 use super::locate::{Locator, is_usable};
@@ -85,6 +86,8 @@ pub struct Tools {
 pub struct Args {
     /// What was asked for.
     pub note: Note,
+    /// What it is a part of, for those who trace.
+    pub within: Span,
     /// What it works with.
     pub tools: Tools,
     /// Where it shows how far it is.
@@ -137,10 +140,12 @@ impl State {
         let catalog = self.args.tools.catalog.borrow();
         let held = note.simulated.as_ref().is_some_and(|file| catalog.simulated(file.id()).is_some());
         drop(catalog);
-        self.task = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+        let span = traces::within(&self.args.within, || format!("simulated download {}", note.name));
+        let task = async move {
             let report = move |fact| drop(me.cast(Msg::Fact(fact)));
             if held { report(Fact::Arrived) } else { pursue(locator, note, report).await }
-        })));
+        };
+        self.task = Some(AbortOnDropHandle::new(tokio::spawn(task.instrument(span))));
     }
 
     fn set_paused(&mut self, me: &ActorRef<Msg>, paused: bool, reply: Reply<std::io::Result<Transfer>>) {

@@ -33,6 +33,9 @@ pub struct RequestFrame {
     jsonrpc: Version,
     /// Chosen by the caller; comes back in the answer.
     pub id: u64,
+    /// The trace that this belongs to, where the caller traces: a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// What is asked.
     #[serde(flatten)]
     pub request: Request,
@@ -41,7 +44,13 @@ pub struct RequestFrame {
 impl RequestFrame {
     /// Wraps a request.
     pub fn new(id: u64, request: impl Into<Request>) -> Self {
-        Self { jsonrpc: Version, id, request: request.into() }
+        Self { jsonrpc: Version, id, traceparent: None, request: request.into() }
+    }
+
+    /// The same as a part of a trace.
+    #[must_use]
+    pub fn within(self, traceparent: Option<String>) -> Self {
+        Self { traceparent, ..self }
     }
 
     /// Reads a line.
@@ -164,6 +173,10 @@ mod tests {
         let line = serde_json::to_string(&RequestFrame::new(7, Unshare { file: "a b".into() })).unwrap();
         assert_eq!(line, r#"{"jsonrpc":"2.0","id":7,"method":"unshare","params":{"file":"a b"}}"#);
         let frame = RequestFrame::parse(&line).unwrap();
+        assert_eq!((frame.traceparent.as_deref(), frame.request.method()), (None, "unshare"));
+        let traced = RequestFrame::new(7, GetStatus {}).within(Some("00-1-2-01".into()));
+        let line = serde_json::to_string(&traced).unwrap();
+        assert_eq!(RequestFrame::parse(&line).unwrap().traceparent.as_deref(), Some("00-1-2-01"), "{line}");
         assert!(matches!(frame.request, Request::Unshare(Unshare { file }) if file == "a b"));
         assert!(RequestFrame::parse(&serde_json::to_string(&RequestFrame::new(1, GetStatus {})).unwrap()).is_ok());
     }

@@ -8,6 +8,7 @@ use proto::directory::Holder;
 use proto::manifest::Manifest;
 use swarm::Looks;
 use tokio_util::task::AbortOnDropHandle;
+use traces::Instrument;
 
 use super::{Msg, Phase, State};
 use crate::transfers::locate::{Search, Unlocated};
@@ -45,9 +46,12 @@ impl State {
         (self.pausing, self.heard) = (false, false);
         let (me, locator) = (self.me.clone(), self.args.tools.locator.clone());
         let (id, from) = (self.args.note.file_id, self.args.note.from.clone());
-        self.locate = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let _ = me.cast(Msg::Located(locator.holders(id, &from).await));
-        })));
+        self.locate = Some(AbortOnDropHandle::new(tokio::spawn(
+            async move {
+                let _ = me.cast(Msg::Located(locator.holders(id, &from).await));
+            }
+            .in_current_span(),
+        )));
     }
 
     fn locate_after(&mut self, pause: Duration) {
@@ -130,9 +134,12 @@ impl State {
             return self.locate_after(Looks::pause_before_any(luck()));
         }
         let (me, locator, id) = (self.me.clone(), self.args.tools.locator.clone(), self.args.note.file_id);
-        self.locate = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let _ = me.cast(Msg::Searched(Box::new(locator.search(id, holders).await)));
-        })));
+        self.locate = Some(AbortOnDropHandle::new(tokio::spawn(
+            async move {
+                let _ = me.cast(Msg::Searched(Box::new(locator.search(id, holders).await)));
+            }
+            .in_current_span(),
+        )));
     }
 
     pub(super) fn searched(&mut self, search: Search) {

@@ -4,8 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::ids::{FileId, TransferId};
+
+/// Files written so far: tells apart those that are on their way to one place.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// A state folder that this process alone works in. The lock goes with the value.
 #[derive(Debug)]
@@ -108,12 +112,13 @@ impl StateDir {
 }
 
 /// Replaces a file whole: a reader, and a restart after a crash, sees the old content or the new, never a mixture.
-/// The file is readable by its owner alone.
+/// The file is readable by its owner alone. Who replaces one file at once does not get in each other's way; the last one counts.
+/// A crash may leave what was being written beside it, which nobody reads.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
+    temporary.push(format!(".{}.new", WRITTEN.fetch_add(1, Ordering::Relaxed)));
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
@@ -169,5 +174,13 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         remove(&path).unwrap();
         remove(&path).unwrap();
+        // As two files of the same content have one manifest.
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..50).for_each(|_| replace(&path, b"three").unwrap()));
+            }
+        });
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     }
 }

@@ -1,8 +1,8 @@
 //! What all requests share: the store, and what is kept in memory beside it.
 //!
 //! Memory holds only what may be lost: leases ([`liveness`]), digests of shares ([`digests`]), challenges that were given out
-//! ([`challenges`]), recent answers to "whose token is this" ([`session_cache`]), who got a ticket when ([`tickets`]), and who
-//! failed to log in ([`throttle`]).
+//! ([`challenges`]), recent answers to "whose token is this" ([`session_cache`]), who got a ticket when ([`tickets`]), who
+//! asked how much of late ([`rates`]), and who failed to log in ([`throttle`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,10 @@ mod challenges;
 mod digests;
 mod liveness;
 mod passwords;
+mod rates;
 mod requests;
 mod session_cache;
+mod state_tag;
 mod throttle;
 mod tickets;
 
@@ -28,8 +30,10 @@ pub(crate) use digests::Digests;
 pub(crate) use liveness::Liveness;
 pub use passwords::hash_password;
 pub(crate) use passwords::{Passwords, Turn};
+pub(crate) use rates::Rates;
 pub(crate) use requests::Requests;
 pub(crate) use session_cache::SessionCache;
+pub(crate) use state_tag::StateTag;
 pub(crate) use throttle::Throttle;
 pub(crate) use tickets::Tickets;
 
@@ -56,6 +60,7 @@ pub(crate) struct App {
     pub(crate) liveness: Liveness,
     pub(crate) digests: Arc<Digests>,
     pub(crate) sessions: SessionCache,
+    pub(crate) rates: Rates,
     pub(crate) challenges: Challenges,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
@@ -66,15 +71,17 @@ pub(crate) struct App {
     pub(crate) feed: Feed,
     /// Another process has written: whoever looks now and then, looks now.
     pub(crate) rung: Notify,
+    pub(crate) state: StateTag,
     stopping: CancellationToken,
 }
 
 impl App {
-    pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, terms: Terms) -> Self {
+    pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, rates: Rates, terms: Terms) -> Self {
         Self {
             liveness: Liveness::new(store.clone(), terms.lease),
             digests: Arc::new(Digests::new()),
             sessions: SessionCache::default(),
+            rates,
             challenges: Challenges::default(),
             passwords: Passwords::new(),
             throttle: Throttle::default(),
@@ -82,10 +89,16 @@ impl App {
             requests: Requests::new(),
             feed,
             rung: Notify::new(),
+            state: StateTag::draw(),
             stopping: CancellationToken::new(),
             store,
             terms,
         }
+    }
+
+    /// Names what is stored now: whoever has an answer under it has nothing to read.
+    pub(crate) fn state_tag(&self) -> String {
+        self.state.tag(self.store.commits().number())
     }
 
     /// From here on the directory says that it is not ready, and whoever listens is let go.

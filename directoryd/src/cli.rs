@@ -1,5 +1,6 @@
 //! The words of the command line, and what each leads to.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -76,6 +77,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the interface under `/api/v1` in OpenAPI 3.1, as JSON
+    Openapi,
     #[command(flatten)]
     Papers(Papers),
 }
@@ -89,8 +92,10 @@ enum ConfigCommand {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let command = cli.command.unwrap_or(Command::Serve);
     // Whatever the configuration looks like.
-    if let Command::Papers(papers) = command {
-        return Ok(papers.write(Cli::command())?);
+    match &command {
+        Command::Papers(papers) => return Ok(papers.write(Cli::command())?),
+        Command::Openapi => return openapi(),
+        _ => {}
     }
     let config = cli.sources.resolve()?;
     match command {
@@ -103,11 +108,17 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Backup { file } => backup::run(&config.database, &file),
         Command::Healthcheck => healthcheck::run(&config),
         Command::Papers(papers) => Ok(papers.write(Cli::command())?),
+        Command::Openapi => openapi(),
         Command::Config(ConfigCommand::Check) => {
             println!("the configuration is good: {} on {}", config.database, config.listen);
             Ok(())
         }
     }
+}
+
+fn openapi() -> anyhow::Result<()> {
+    let document = serde_json::to_string_pretty(directoryd::openapi())?;
+    Ok(writeln!(std::io::stdout(), "{document}")?)
 }
 
 /// For what is asked once and answered.

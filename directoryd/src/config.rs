@@ -13,10 +13,12 @@ use traces::Endpoint;
 use transport::Limits;
 
 mod database;
+mod max_requests;
 mod nats;
 mod span;
 
 pub use database::{Database, PostgresServer};
+pub use max_requests::MaxRequests;
 pub(crate) use nats::Credentials;
 pub use nats::{Nats, NatsPrefix, NatsServers};
 pub use span::Span;
@@ -71,6 +73,9 @@ pub struct Settings {
     /// Connections at once; a peer keeps one or two [default: 16384]
     #[arg(long, global = true, env = "DIRECTORYD_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub max_connections: Option<NonZeroUsize>,
+    /// Requests per second of one session, beyond bursts of five seconds' worth; `off` for no limit [default: 1000]
+    #[arg(long, global = true, env = "DIRECTORYD_MAX_REQUESTS", value_name = "NUMBER")]
+    pub max_requests: Option<MaxRequests>,
     /// Where figures for Prometheus are served at `/metrics`, without a login; `off` for nowhere [default: 127.0.0.1:4002]
     #[arg(long, global = true, env = "DIRECTORYD_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<Admin>,
@@ -174,6 +179,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// What clients may cost.
     pub limits: Limits,
+    /// What one session may ask.
+    pub max_requests: MaxRequests,
     /// Where figures are served.
     pub admin: Admin,
     /// Collector of traces.
@@ -227,6 +234,7 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             insecure_http: self.insecure_http.or(other.insecure_http),
             max_connections: self.max_connections.or(other.max_connections),
+            max_requests: self.max_requests.or(other.max_requests),
             admin_listen: self.admin_listen.or(other.admin_listen),
             otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
             events_kept: self.events_kept.or(other.events_kept),
@@ -271,6 +279,7 @@ impl Settings {
         let log_format = self.log_format.unwrap_or_default();
         let (limits, admin) = (limits(self.max_connections), self.admin_listen.unwrap_or_default());
         let events_kept = self.events_kept.unwrap_or(1_000_000);
+        let max_requests = self.max_requests.unwrap_or(MaxRequests::USUAL);
         Ok(Config {
             listen,
             database,
@@ -280,6 +289,7 @@ impl Settings {
             ticket,
             tls,
             limits,
+            max_requests,
             admin,
             otlp_endpoint: self.otlp_endpoint,
             events_kept,

@@ -24,7 +24,7 @@ pub(crate) struct ApiError {
     /// Goes out as `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
     /// Goes out as `Allow`.
-    pub(crate) allow: Option<&'static str>,
+    pub(crate) allow: Option<String>,
 }
 
 impl ApiError {
@@ -77,6 +77,11 @@ impl ApiError {
         Self { retry_after: Some(wait), ..Self::new(ProblemCode::TooMany, detail) }
     }
 
+    pub(crate) fn too_fast(wait: Duration) -> Self {
+        let detail = "this session asks more than it may: wait as long as Retry-After says (`max-requests` sets how much that is)";
+        Self { retry_after: Some(wait), ..Self::new(ProblemCode::TooMany, detail) }
+    }
+
     pub(crate) fn busy() -> Self {
         Self { retry_after: Some(SOON), ..Self::new(ProblemCode::Unavailable, "the directory is busy: try again soon") }
     }
@@ -85,7 +90,7 @@ impl ApiError {
         Self { retry_after: Some(SOON), ..Self::new(ProblemCode::Unavailable, "the directory is stopping") }
     }
 
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
         let detail = format!("here only {allow} can be used");
         Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }

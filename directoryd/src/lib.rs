@@ -20,12 +20,14 @@ mod server;
 
 pub use app::hash_password;
 pub use config::{
-    Admin, BadConfig, Config, Database, LogFormat, Nats, NatsPrefix, NatsServers, PostgresServer, Settings, Span, Tls,
+    Admin, BadConfig, Config, Database, LogFormat, MaxRequests, Nats, NatsPrefix, NatsServers, PostgresServer,
+    Settings, Span, Tls,
 };
 pub use db::{
     BackupError, KeyTerms, MigrateError, Migrated, NewAccount, Purpose, Rotation, SigningKey, Store, StoreError, backup,
 };
 pub use events::nats::ring;
+pub use routes::openapi;
 pub use server::{Server, StartError, migrate, open};
 
 /// Version of this program.

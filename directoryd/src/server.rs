@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use transport::Limits;
 
-use crate::app::{App, Terms, Tickets, now};
+use crate::app::{App, Rates, Terms, Tickets, now};
 use crate::config::{Admin, Config, Database, Nats, Tls};
 use crate::db::{self, KeyTerms, MigrateError, Migrated, Purpose, Store, StoreError};
 use crate::events::{Feed, Follower, nats};
@@ -21,7 +21,7 @@ use crate::{metrics, routes};
 /// Connections that may wait to be accepted: all peers come at once after a restart, and of those beyond it some believe
 /// themselves connected and are not. The usual 128 is too few for a few hundred; the system caps it (`net.core.somaxconn`).
 const BACKLOG: u32 = 4096;
-/// How often the signing keys are looked at.
+/// How often it is looked what other processes changed.
 const FOLLOW: Duration = Duration::from_secs(1);
 /// How often ended sessions are taken away.
 const TIDY: Duration = Duration::from_mins(10);
@@ -111,7 +111,8 @@ impl Server {
         let tickets = Tickets::new(audience, store.signing_keys().await?, config.ticket);
         let terms = Terms { lease: config.lease, heartbeat: config.heartbeat, session: config.session };
         let (feed, follower) = Feed::new(store.clone());
-        let app = Arc::new(App::new(store, feed, tickets, terms));
+        let rates = Rates::new(config.max_requests.limit());
+        let app = Arc::new(App::new(store, feed, tickets, rates, terms));
         let up = app.liveness.resume().await?;
         if up > 0 {
             tracing::info!(peers = up, "peers that were up keep one lease of grace");
@@ -250,13 +251,13 @@ async fn background(app: Arc<App>, follower: Follower, kept: EventsKept, stop: C
     tokio::join!(
         app.liveness.run(stop.clone()),
         follower.run(stop.clone()),
-        follow_keys(&app, stop.clone()),
+        follow_others(&app, stop.clone()),
         tidy(&app, &kept, stop)
     );
 }
 
-/// Notices what `directoryd keys` and other replicas do.
-async fn follow_keys(app: &App, stop: CancellationToken) {
+/// Notices what `directoryd keys` and `directoryd user` do, and other replicas.
+async fn follow_others(app: &App, stop: CancellationToken) {
     let due = || async {
         tokio::select! {
             () = tokio::time::sleep(FOLLOW) => {}
@@ -265,13 +266,22 @@ async fn follow_keys(app: &App, stop: CancellationToken) {
     };
     while stop.run_until_cancelled(due()).await.is_some() {
         let followed = async {
+            follow_users(app).await?;
             let ended = app.tickets.adopt(app.store.signing_keys().await?);
             if ended.is_empty() { Ok(()) } else { app.store.remove_keys(ended).await }
         };
         if let Err(error) = followed.await {
-            tracing::warn!(%error, "cannot look after the signing keys; trying again");
+            tracing::warn!(%error, "cannot look after the signing keys and the log; trying again");
         }
     }
+}
+
+async fn follow_users(app: &App) -> Result<(), StoreError> {
+    let (looked, end) = (app.state.looked(), app.store.events_reach().await?.end);
+    if looked != end {
+        app.state.note(end, app.store.users_changed(looked).await?);
+    }
+    Ok(())
 }
 
 /// In steps, so that other writes get in between.

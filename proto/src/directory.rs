@@ -34,6 +34,7 @@ pub const USUAL_ENTRIES: usize = 100;
 
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// In the order of the listing.
     pub items: Vec<T>,
@@ -43,6 +44,7 @@ pub struct Page<T> {
 
 /// `GET /stats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Stats {
     /// Accounts.
     pub users: u64,
@@ -58,6 +60,7 @@ pub struct Stats {
 
 /// `GET /version`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Version {
     /// Name of the program.
     pub name: String,

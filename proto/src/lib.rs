@@ -14,6 +14,8 @@ pub mod directory;
 pub mod ids;
 pub mod manifest;
 pub mod peer;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod secret;
 pub mod settings;
 pub mod simulated;

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use super::*;
 
 fn at_home(name: &str) -> Option<PathBuf> {
@@ -64,6 +66,23 @@ fn databases_are_named_by_url() {
     }
     for bad in ["", "sqlite:", "/a/b.db", "mysql://x"] {
         assert!(bad.parse::<Database>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_a_session_may_ask_is_a_number_or_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("directoryd.toml");
+    let resolved = |line: &str| {
+        std::fs::write(&file, line).unwrap();
+        Settings::default().resolve(Some(&file), at_home).map(|config| config.max_requests.limit().map(NonZeroU32::get))
+    };
+    assert_eq!(resolved(""), Ok(Some(1000)));
+    assert_eq!(resolved("max-requests = 7"), Ok(Some(7)));
+    assert_eq!(resolved("max-requests = \"off\""), Ok(None));
+    for bad in ["0", "-1", "\"many\"", "1.5"] {
+        let fault = resolved(&format!("max-requests = {bad}")).unwrap_err().to_string();
+        assert!(fault.contains("`max-requests`") && fault.contains("off"), "{fault}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is counted of the transactions that write: how many requests share one, how long it takes, how many came to nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use monitor::figure::{self, LATENCIES};
@@ -14,6 +16,7 @@ pub(crate) struct Commits {
     writes: Histogram,
     time: Histogram,
     failures: Counter,
+    number: Arc<AtomicU64>,
 }
 
 impl Commits {
@@ -26,6 +29,7 @@ impl Commits {
                 LATENCIES,
             ),
             failures: figure::counter("directoryd_commit_failures_total", "Groups of writes that were not stored."),
+            number: Arc::default(),
         }
     }
 
@@ -35,10 +39,17 @@ impl Commits {
         page.show(self.failures.clone());
     }
 
+    /// How many this process has made: greater once anybody has heard of another.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Before those who wait are answered.
     #[expect(clippy::cast_precision_loss, reason = "a group is small")]
     pub(super) fn note(&self, writes: usize, took: Duration, stored: bool) {
         self.time.observe(figure::seconds(took));
         if stored {
+            self.number.fetch_add(1, Ordering::Release);
             self.writes.observe(writes as f64);
         } else {
             self.failures.inc();

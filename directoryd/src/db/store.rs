@@ -283,6 +283,11 @@ impl Store {
         ask!(self.read, [], events::reach())
     }
 
+    /// The number of the last change of an account behind a number.
+    pub(crate) async fn users_changed(&self, since: u64) -> Answer<Option<u64>> {
+        ask!(self.read, [], events::users_changed(since))
+    }
+
     /// Forgets some of the oldest events beyond `keep`, and some from before `before`; how many.
     pub(crate) async fn forget_events(&self, keep: u64, before: Timestamp) -> Answer<usize> {
         ask!(self.write, [], events::forget(keep, before))

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH};
 use http::{HeaderMap, Method};
-use proto::directory::ProblemCode;
+use proto::directory::{ProblemCode, SessionId};
+use proto::ids::{FileId, PeerId, UserName};
 use serde::de::DeserializeOwned;
 use transport::RemoteAddress;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::reply;
-use super::service::RequestId;
+use super::router::{Param, Route};
+use super::service::{Arrival, RequestId};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::caller::{self, Caller};
@@ -38,6 +40,9 @@ pub(super) struct Context {
     pub(super) app: Arc<App>,
     pub(super) method: Method,
     pub(super) request_id: RequestId,
+    /// `None` where the path is none of ours.
+    pub(super) route: Option<&'static Route>,
+    param: Param,
     pub(super) query: String,
     /// Where the request came from.
     pub(super) address: IpAddr,
@@ -50,6 +55,34 @@ impl Context {
     pub(super) async fn caller(&self) -> Result<Caller, ApiError> {
         let token = self.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
         caller::identify(&self.app, token.ok_or_else(ApiError::unauthenticated)?).await
+    }
+
+    /// The peer that the path names.
+    pub(super) fn peer(&self) -> Result<PeerId, ApiError> {
+        if let Param::Peer(peer) = self.param { Ok(peer) } else { Err(nothing_there()) }
+    }
+
+    /// The file that the path names.
+    pub(super) fn file(&self) -> Result<FileId, ApiError> {
+        if let Param::File(file) = self.param { Ok(file) } else { Err(nothing_there()) }
+    }
+
+    /// The session that the path names.
+    pub(super) fn session(&self) -> Result<SessionId, ApiError> {
+        if let Param::Session(session) = self.param { Ok(session) } else { Err(nothing_there()) }
+    }
+
+    /// The account that the path names.
+    pub(super) fn user(&self) -> Result<UserName, ApiError> {
+        if let Param::User(user) = &self.param { Ok(user.clone()) } else { Err(nothing_there()) }
+    }
+
+    /// Whether the caller has an answer with this tag (RFC 9110 §13.1.2, by the weak comparison). Tags of ours have no
+    /// commas in them.
+    pub(super) fn has(&self, tag: &str) -> bool {
+        let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+        let lists = self.headers.get_all(IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+        lists.flat_map(|list| list.split(',')).any(|known| opaque(known.trim()) == opaque(tag))
     }
 
     /// A header, as far as it is text.
@@ -98,6 +131,10 @@ impl Context {
     }
 }
 
+pub(super) fn nothing_there() -> ApiError {
+    ApiError::not_found("there is nothing at this path")
+}
+
 /// RFC 6750 §2.1; the scheme is case-insensitive (RFC 9110 §11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
@@ -109,28 +146,25 @@ pub(super) fn of(app: &Arc<App>) -> impl Filter<Extract = (Context,), Error = Re
     let app = Arc::clone(app);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::method()
-        .and(warp::ext::optional::<RequestId>())
+        .and(warp::ext::optional::<Arrival>())
         .and(warp::ext::optional::<RemoteAddress>())
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .map(
-            move |method: Method,
-                  request_id: Option<RequestId>,
-                  remote: Option<RemoteAddress>,
-                  query,
-                  headers,
-                  body| Context {
+        .map(move |method: Method, arrival: Option<Arrival>, remote: Option<RemoteAddress>, query, headers, body| {
+            let Arrival { request_id, route, param } = arrival.unwrap_or_default();
+            Context {
                 app: Arc::clone(&app),
-                // hyper leaves out the body of an answer to HEAD.
-                method: if method == Method::HEAD { Method::GET } else { method },
-                request_id: request_id.unwrap_or_default(),
+                method,
+                request_id,
+                route,
+                param,
                 query,
                 address: remote.map_or(Ipv4Addr::UNSPECIFIED.into(), |remote| remote.0.ip()),
                 headers,
                 body: bytes_of(body),
-            },
-        )
+            }
+        })
 }
 
 fn bytes_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static) -> Body {
@@ -140,7 +174,7 @@ fn bytes_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + Sy
 /// warp cannot know that every request finds an answer before this.
 pub(super) async fn unreachable(rejection: Rejection) -> Result<Response, Infallible> {
     tracing::error!(?rejection, "a request fell through the routes");
-    Ok(reply::answer(&RequestId::default(), Err(ApiError::not_found("there is nothing at this path"))))
+    Ok(reply::answer(&RequestId::default(), Err(nothing_there())))
 }
 
 #[cfg(test)]

@@ -1,33 +1,39 @@
 //! `/events`
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use http::Method;
-use proto::directory::Event;
-use warp::{Filter, Reply, sse};
+use http::StatusCode;
+use proto::directory::ProblemCode::Gone;
+use proto::directory::{Event, Events};
+use warp::{Reply, sse};
 
-use super::context::{self, Context};
+use super::context::Context;
+use super::endpoint::{Endpoint, endpoint};
+use super::query;
 use super::reply::{self, Outcome};
-use super::{Routes, query};
-use crate::app::App;
-use crate::error::ApiError;
+use crate::handlers::caller::Caller;
 use crate::handlers::events;
 
 /// After this much silence a comment goes out: both ends, and whatever is between, see that the connection lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-pub(super) fn routes(app: &Arc<App>) -> Routes {
-    warp::path!("events").and(context::of(app)).then(|cx| reply::run(cx, all_events)).boxed()
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let says =
+        "With `wait`, what happened since; without, a stream of server-sent events, each with an `Event` as its data.";
+    vec![
+        endpoint!(GET "/api/v1/events" => listen)
+            .does("Hear of every change, once and in order.")
+            .asks::<query::Events>()
+            .looks_at("Last-Event-ID", "As `since`, and before it: what whoever reconnects saw last.")
+            .gives::<Events>(StatusCode::OK, says)
+            .gives_as::<String>(StatusCode::OK, "text/event-stream", says)
+            .refuses(&[Gone]),
+    ]
 }
 
-async fn all_events(cx: &mut Context) -> Outcome {
-    if cx.method != Method::GET {
-        return Err(ApiError::method_not_allowed("GET"));
-    }
-    let caller = cx.caller().await?;
+async fn listen(cx: &mut Context, caller: Caller) -> Outcome {
     let query: query::Events = query::parse(&cx.query)?;
     let since = query.since(cx.header("last-event-id"))?;
     let files = query.files()?;

@@ -1,52 +1,46 @@
-//! `/files…`
+//! `/files…`: files change through their holders only.
 
-use std::sync::Arc;
+use http::StatusCode;
+use proto::directory::{FileDetail, FileEntry, Holders};
 
-use http::Method;
-use proto::ids::FileId;
-use warp::Filter;
-
-use super::context::{self, Context};
+use super::context::Context;
+use super::endpoint::{Endpoint, endpoint};
+use super::query;
 use super::reply::{self, Outcome};
-use super::{Routes, query};
-use crate::app::App;
-use crate::error::ApiError;
+use crate::handlers::caller::Caller;
 use crate::handlers::files;
 
-pub(super) fn routes(app: &Arc<App>) -> Routes {
-    let cx = || context::of(app);
-    let holders = warp::path!("files" / FileId / "holders")
-        .and(cx())
-        .then(|file, cx| reply::run(cx, async move |cx| holders(file, cx).await));
-    let one = warp::path!("files" / FileId)
-        .and(cx())
-        .then(|file, cx| reply::run(cx, async move |cx| one_file(file, cx).await));
-    let all = warp::path!("files").and(cx()).then(|cx| reply::run(cx, all_files));
-    holders.or(one).unify().or(all).unify().boxed()
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        endpoint!(GET "/api/v1/files/{file_id}/holders" => list_holders)
+            .does("Find peers to fetch a file from: a random sample, peers that are up first.")
+            .asks::<query::Holders>()
+            .gives::<Holders>(StatusCode::OK, "A sample, another one each time."),
+        endpoint!(GET "/api/v1/files/{file_id}" => show_file)
+            .does("Show a file.")
+            .gives::<FileDetail>(StatusCode::OK, "The file.")
+            .tagged(),
+        endpoint!(GET "/api/v1/files" => list_files)
+            .does("List files, in the order of names; a file with two names is listed under each.")
+            .asks::<query::Files>()
+            .lists::<FileEntry>()
+            .tagged(),
+    ]
 }
 
-async fn holders(file: FileId, cx: &mut Context) -> Outcome {
-    must_read(cx).await?;
+async fn list_holders(cx: &mut Context, _: Caller) -> Outcome {
     let query: query::Holders = query::parse(&cx.query)?;
-    reply::ok(&files::holders(&cx.app, file, query.partial, query.limit()?).await?)
+    reply::ok(&files::holders(&cx.app, cx.file()?, query.partial, query.limit()?).await?)
 }
 
-async fn one_file(file: FileId, cx: &mut Context) -> Outcome {
-    must_read(cx).await?;
-    reply::ok(&files::get(&cx.app, file).await?)
+async fn show_file(cx: &mut Context, _: Caller) -> Outcome {
+    let file = cx.file()?;
+    reply::unless_unchanged(cx, files::get(&cx.app, file)).await
 }
 
-async fn all_files(cx: &mut Context) -> Outcome {
-    must_read(cx).await?;
+async fn list_files(cx: &mut Context, _: Caller) -> Outcome {
     let query: query::Files = query::parse(&cx.query)?;
     let (cursor, limit) = query.page()?;
-    reply::ok(&files::list(&cx.app, query.filter()?, cursor, limit).await?)
-}
-
-/// Files change through their holders only.
-async fn must_read(cx: &Context) -> Result<(), ApiError> {
-    if cx.method != Method::GET {
-        return Err(ApiError::method_not_allowed("GET"));
-    }
-    cx.caller().await.map(drop)
+    let filter = query.filter()?;
+    reply::unless_unchanged(cx, files::list(&cx.app, filter, cursor, limit)).await
 }

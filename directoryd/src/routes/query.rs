@@ -6,6 +6,7 @@ use proto::directory::{LONGEST_WAIT, PeerState};
 use proto::ids::{FileId, FileName, InstanceId, PeerName, UserName};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::db::{FileFilter, PeerFilter};
 use crate::error::ApiError;
@@ -19,11 +20,13 @@ pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
 }
 
 /// Which way a list goes.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Order {
+    /// From the first to the last.
     #[default]
     Asc,
+    /// From the last to the first.
     Desc,
 }
 
@@ -45,17 +48,29 @@ fn cursor(text: Option<&String>) -> Result<Option<Cursor>, ApiError> {
 }
 
 /// `GET /files`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Files {
+    /// Text that the name has in it, in either case; at most 255 bytes.
+    #[schema(max_length = 255)]
     q: Option<String>,
+    /// Text that the name begins with, in exactly this case; at most 255 bytes.
+    #[schema(max_length = 255)]
     starts: Option<String>,
+    /// The name itself.
     name: Option<FileName>,
+    /// First digits of the file id, 6 at least.
+    #[schema(pattern = "^[0-9a-fA-F]{6,64}$")]
     prefix: Option<String>,
+    /// Those that this user's peers share.
     user: Option<UserName>,
+    /// Which way, by name.
     #[serde(default)]
     order: Order,
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Entries of the page; 100 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -78,17 +93,28 @@ impl Files {
 }
 
 /// `GET /peers`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Peers {
+    /// Text that the name begins with, in exactly this case; at most 255 bytes.
+    #[schema(max_length = 255)]
     starts: Option<String>,
+    /// The name itself.
     name: Option<PeerName>,
+    /// First digits of the peer id, 6 at least; dashes do not count.
+    #[schema(pattern = "^-*([a-zA-Z2-7]-*){6,32}$")]
     prefix: Option<String>,
+    /// Those that are up, or down.
     state: Option<PeerState>,
+    /// Those of this user.
     user: Option<UserName>,
+    /// Which way, by name.
     #[serde(default)]
     order: Order,
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Entries of the page; 100 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -111,15 +137,19 @@ impl Peers {
 }
 
 /// `GET /peers/{peer_id}/files`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FilesOfPeer {
     /// Also what the peer is still fetching.
     #[serde(default)]
     pub(super) partial: bool,
     /// Only files whose id begins with this byte.
+    #[schema(maximum = 255)]
     pub(super) part: Option<u8>,
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Entries of the page; 100 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -130,12 +160,15 @@ impl FilesOfPeer {
 }
 
 /// `GET /sessions`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sessions {
     /// Somebody else's, for admins.
     pub(super) user: Option<UserName>,
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Entries of the page; 100 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -146,10 +179,13 @@ impl Sessions {
 }
 
 /// `GET /users`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Users {
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Entries of the page; 100 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -160,13 +196,18 @@ impl Users {
 }
 
 /// `GET /events`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Events {
     /// Ids, with commas between.
     file: Option<String>,
+    /// What is behind the event of this number.
     since: Option<u64>,
+    /// Instead of a stream, one answer: at once if anything happened since, otherwise after this many seconds at most.
+    #[schema(maximum = 50)]
     wait: Option<u64>,
+    /// Most events of one answer; 100 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -209,12 +250,14 @@ impl Events {
 }
 
 /// `GET /files/{file_id}/holders`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Holders {
     /// Also those that are still fetching it.
     #[serde(default)]
     pub(super) partial: bool,
+    /// Most that are answered; 32 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -228,7 +271,7 @@ impl Holders {
 }
 
 /// What is said for a peer: `DELETE /peers/{peer_id}`, `PATCH /peers/{peer_id}/files`
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Speaker {
     /// Only if this instance still speaks for the peer.

@@ -1,14 +1,16 @@
 //! Answers: a body or a problem, as JSON.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use proto::directory::ProblemCode;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::context::Context;
+use super::context::{self, Context};
 use super::service::RequestId;
 use crate::error::ApiError;
 
@@ -38,9 +40,76 @@ pub(super) fn text(text: String) -> Response {
     response(StatusCode::OK, "text/plain; charset=utf-8", text.into_bytes())
 }
 
-/// Runs what is behind a path; an early refusal first lets the client finish sending.
-pub(super) async fn run(mut cx: Context, behind: impl AsyncFnOnce(&mut Context) -> Outcome) -> Response {
-    let outcome = behind(&mut cx).await;
+/// What a caller may keep and ask about again: it changes with what is stored.
+///
+/// The tag is read before what it stands for, so that it is never newer: at worst the caller asks once too often. Where the
+/// caller has it already, nothing is read.
+pub(super) async fn unless_unchanged<T: Serialize>(
+    cx: &Context,
+    read: impl Future<Output = Result<T, ApiError>>,
+) -> Outcome {
+    let tag = cx.app.state_tag();
+    if cx.has(&tag) {
+        return Ok(tagged(not_modified(), &tag));
+    }
+    Ok(tagged(ok(&read.await?)?, &tag))
+}
+
+/// An answer that is the same as long as the process runs.
+pub(super) struct Constant {
+    kind: &'static str,
+    body: Bytes,
+    tag: String,
+    /// What a browser may do with it, where it is a page.
+    policy: Option<&'static str>,
+}
+
+impl Constant {
+    pub(super) fn new(kind: &'static str, body: String) -> Self {
+        let tag = format!("\"{}\"", &blake3::hash(body.as_bytes()).to_hex()[..32]);
+        Self { kind, body: body.into(), tag, policy: None }
+    }
+
+    pub(super) fn with_policy(self, policy: &'static str) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+}
+
+pub(super) fn constant(cx: &Context, constant: &LazyLock<Constant>) -> Response {
+    if cx.has(&constant.tag) {
+        return tagged(not_modified(), &constant.tag);
+    }
+    let mut response = tagged(response(StatusCode::OK, constant.kind, constant.body.clone()), &constant.tag);
+    if let Some(policy) = constant.policy {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    }
+    response
+}
+
+fn not_modified() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
+}
+
+fn tagged(mut response: Response, tag: &str) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(ETAG, tag);
+        // It may be kept by whoever asked, and is asked about each time.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    response
+}
+
+/// Finds what is behind a request and does it; an early refusal first lets the client finish sending.
+pub(super) async fn run(mut cx: Context) -> Response {
+    let outcome = match cx.route {
+        None => Err(context::nothing_there()),
+        Some(route) => match route.endpoint(&cx.method) {
+            None => Err(ApiError::method_not_allowed(route.methods())),
+            Some(endpoint) => endpoint.run(&mut cx).await,
+        },
+    };
     let response = answer(&cx.request_id, outcome);
     if response.status().is_client_error() {
         cx.drain().await;
@@ -61,8 +130,8 @@ fn problem(request_id: &RequestId, error: &ApiError) -> Response {
     if let Some(wait) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
-    if let Some(allow) = error.allow {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    if let Some(allow) = error.allow.as_deref().and_then(|methods| HeaderValue::from_str(methods).ok()) {
+        headers.insert(ALLOW, allow);
     }
     if error.code == ProblemCode::Unauthenticated {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -75,8 +144,8 @@ fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-fn response(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response {
-    let mut response = Response::new(body.into());
+fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into().into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

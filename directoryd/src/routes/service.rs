@@ -11,8 +11,11 @@ use tower::Service;
 use traces::Instrument;
 use warp::reply::Response;
 
-use super::template;
+use super::router::{self, Param, Route};
 use crate::app::App;
+
+/// In the figures, what is no path of ours.
+const OTHER: &str = "other";
 
 /// Finds a request in the log: 16 hex digits, drawn at random.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +33,14 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// What is known of a request before anything else: warp takes it from there.
+#[derive(Clone, Default)]
+pub(super) struct Arrival {
+    pub(super) request_id: RequestId,
+    pub(super) route: Option<&'static Route>,
+    pub(super) param: Param,
+}
+
 /// What the accept loop serves.
 pub(crate) fn service(
     app: &Arc<App>,
@@ -40,16 +51,21 @@ pub(crate) fn service(
         let (mut routes, app) = (routes.clone(), Arc::clone(&app));
         async move {
             let (id, start, _open) = (RequestId::draw(), Instant::now(), app.requests.begin());
-            request.extensions_mut().insert(id.clone());
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let (route, param) = router::find(&path).unzip();
             let traceparent = request.headers().get(traces::TRACEPARENT).and_then(|value| value.to_str().ok());
-            let span = traces::serve(traceparent, || format!("{method} {}", template::of(&path)));
+            let span = traces::serve(traceparent, || format!("{method} {}", route.map_or(OTHER, Route::label)));
+            request.extensions_mut().insert(Arrival {
+                request_id: id.clone(),
+                route,
+                param: param.unwrap_or_default(),
+            });
             let mut response = routes.call(request).instrument(span).await?;
             if let Ok(value) = HeaderValue::from_str(&id.0) {
                 response.headers_mut().insert("x-request-id", value);
             }
             let took = start.elapsed();
-            app.requests.answered(template::of(&path), &method, response.status(), took);
+            app.requests.answered(route.map_or(OTHER, Route::label), &method, response.status(), took);
             let status = response.status().as_u16();
             if status >= 500 {
                 tracing::warn!(request_id = %id, %method, path, status, ?took, "a request failed");

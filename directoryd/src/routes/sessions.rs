@@ -1,62 +1,63 @@
 //! `/sessions…`
 
-use std::sync::Arc;
+use http::StatusCode;
+use proto::directory::ProblemCode::{BadCredentials, Forbidden, Internal, OutOfSpace, TooMany, Unavailable};
+use proto::directory::{CurrentSession, ListedSession, LoginRequest, Session};
 
-use http::{Method, StatusCode};
-use proto::directory::{LoginRequest, SessionId};
-use warp::Filter;
-
-use super::context::{self, Context, SMALL};
+use super::context::{Context, SMALL};
+use super::endpoint::{Endpoint, endpoint};
+use super::query;
 use super::reply::{self, Outcome};
-use super::{Routes, query};
-use crate::app::App;
-use crate::error::ApiError;
+use crate::handlers::caller::Caller;
 use crate::handlers::sessions;
 
-pub(super) fn routes(app: &Arc<App>) -> Routes {
-    let current = warp::path!("sessions" / "current").and(context::of(app)).then(|cx| reply::run(cx, current_session));
-    let all = warp::path!("sessions").and(context::of(app)).then(|cx| reply::run(cx, all_sessions));
-    let one = warp::path!("sessions" / SessionId)
-        .and(context::of(app))
-        .then(|id, cx| reply::run(cx, async move |cx| one_session(id, cx).await));
-    current.or(all).unify().or(one).unify().boxed()
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        endpoint!(GET "/api/v1/sessions/current" => current_session)
+            .does("Show whose token this is.")
+            .gives::<CurrentSession>(StatusCode::OK, "The session that asks."),
+        endpoint!(DELETE "/api/v1/sessions/current" => log_out)
+            .does("Log out: the token that asks ends.")
+            .ends("It has ended."),
+        endpoint!(GET "/api/v1/sessions" => list_sessions)
+            .does("List one's own sessions, the newest first; for admins, anybody's.")
+            .asks::<query::Sessions>()
+            .lists::<ListedSession>()
+            .refuses(&[Forbidden]),
+        endpoint!(open POST "/api/v1/sessions" => log_in)
+            .does("Log in.")
+            .takes::<LoginRequest>()
+            .gives::<Session>(StatusCode::CREATED, "A token for everything else.")
+            .refuses(&[BadCredentials, TooMany, Internal, Unavailable, OutOfSpace]),
+        endpoint!(DELETE "/api/v1/sessions/{session_id}" => end_session)
+            .does("End one of one's own sessions; for admins, anybody's.")
+            .ends("It has ended."),
+    ]
 }
 
-async fn current_session(cx: &mut Context) -> Outcome {
-    match cx.method {
-        Method::GET => reply::ok(&sessions::current(cx.caller().await?)),
-        Method::DELETE => {
-            let caller = cx.caller().await?;
-            sessions::log_out(&cx.app, &caller).await?;
-            Ok(reply::done())
-        }
-        _ => Err(ApiError::method_not_allowed("GET, DELETE")),
-    }
+async fn current_session(_: &mut Context, caller: Caller) -> Outcome {
+    reply::ok(&sessions::current(caller))
 }
 
-async fn one_session(id: SessionId, cx: &mut Context) -> Outcome {
-    if cx.method != Method::DELETE {
-        return Err(ApiError::method_not_allowed("DELETE"));
-    }
-    let caller = cx.caller().await?;
-    sessions::revoke(&cx.app, &caller, id).await?;
+async fn log_out(cx: &mut Context, caller: Caller) -> Outcome {
+    sessions::log_out(&cx.app, &caller).await?;
     Ok(reply::done())
 }
 
-async fn all_sessions(cx: &mut Context) -> Outcome {
-    match cx.method {
-        Method::GET => {
-            let caller = cx.caller().await?;
-            let query: query::Sessions = query::parse(&cx.query)?;
-            let (cursor, limit) = query.page()?;
-            let user = query.user.unwrap_or_else(|| caller.user.clone());
-            caller.must_be_admin_or(&user)?;
-            reply::ok(&sessions::list(&cx.app, &caller, user, cursor, limit).await?)
-        }
-        Method::POST => {
-            let request: LoginRequest = cx.json(SMALL).await?;
-            reply::json(StatusCode::CREATED, &sessions::log_in(&cx.app, request, cx.address).await?)
-        }
-        _ => Err(ApiError::method_not_allowed("GET, POST")),
-    }
+async fn list_sessions(cx: &mut Context, caller: Caller) -> Outcome {
+    let query: query::Sessions = query::parse(&cx.query)?;
+    let (cursor, limit) = query.page()?;
+    let user = query.user.unwrap_or_else(|| caller.user.clone());
+    caller.must_be_admin_or(&user)?;
+    reply::ok(&sessions::list(&cx.app, &caller, user, cursor, limit).await?)
+}
+
+async fn log_in(cx: &mut Context) -> Outcome {
+    let request: LoginRequest = cx.json(SMALL).await?;
+    reply::json(StatusCode::CREATED, &sessions::log_in(&cx.app, request, cx.address).await?)
+}
+
+async fn end_session(cx: &mut Context, caller: Caller) -> Outcome {
+    sessions::revoke(&cx.app, &caller, cx.session()?).await?;
+    Ok(reply::done())
 }

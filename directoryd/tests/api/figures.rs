@@ -52,7 +52,7 @@ async fn figures_are_true_and_name_nobody() {
         let labels = format!("method=\"{method}\",route=\"{route}\",status=\"{status}\"");
         samples.get(&format!("directoryd_http_request_duration_seconds_count{{{labels}}}")).copied()
     };
-    assert_eq!(answered("/peers/{peer}/heartbeat", "POST", "2xx"), Some(3.0), "{page}");
+    assert_eq!(answered("/peers/{peer_id}/heartbeat", "POST", "2xx"), Some(3.0), "{page}");
     assert_eq!(answered("/peers", "GET", "4xx"), Some(1.0), "{page}");
     assert!(samples["directoryd_commit_writes_count"] >= 4.0, "{page}");
     assert!(samples["process_resident_memory_bytes"] > 1e6 && samples["process_open_fds"] > 3.0, "{page}");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use directoryd::MaxRequests;
 use futures_util::StreamExt;
 use futures_util::stream;
 use proto::directory::{FileEntry, Page, ProblemCode, Role};
@@ -54,7 +55,8 @@ async fn calls_during<T>(user: &User, something: impl Future<Output = T>) -> (T,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_wrong_logins_slow_whoever_sends_them() {
-    let directory = Directory::start().await;
+    // One session calls as fast as it can: what it may do is not what is looked at here.
+    let directory = Directory::configured(|config| config.max_requests = MaxRequests::Off).await;
     directory.add("ana", Role::User).await;
     directory.add("bob", Role::User).await;
     let elsewhere = directory.api.from(ELSEWHERE);

@@ -88,7 +88,8 @@ async fn listeners_that_come_and_go_hear_all_of_it_and_leave_nothing() {
     println!("seed {seed}");
     let seconds = std::env::var("EVENTS_SOAK_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(folder.path(), &[]).await;
+    // All listeners are one session, which asks anew each time that one of them comes back.
+    let process = Process::start(folder.path(), &["--max-requests", "off"]).await;
     add_ana(folder.path()).await;
     let ana = process.api.session("ana").await;
     let peer = ana.peer("a");

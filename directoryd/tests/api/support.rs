@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use directoryd::{Admin, Config, Database, LogFormat, NewAccount, Server, Store};
+use directoryd::{Admin, Config, Database, LogFormat, MaxRequests, NewAccount, Server, Store};
 use proto::Timestamp;
 use proto::directory::{
     Announce, FileEntry, HoldingState, IssuedChallenge, Lease, Page, PatchFiles, PatchedFiles, Peer, PeerState,
@@ -256,6 +256,7 @@ pub(crate) fn config(database: Database) -> Config {
         ticket: Duration::from_mins(10),
         tls: None,
         limits: Limits::default(),
+        max_requests: MaxRequests::USUAL,
         admin: Admin::Off,
         otlp_endpoint: None,
         events_kept: 1_000_000,

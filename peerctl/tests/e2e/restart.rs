@@ -44,7 +44,7 @@ fn a_hundred_thousand_files_are_there_again_without_a_look_into_any() {
     // One exchange at a time: when this one has been answered, all have.
     write(&world.path("one-more"), b"one more");
     one.upload(&world.path("one-more"));
-    let all_told = || answered(&scrape(world.address(0, 4002)), "/peers/{peer}/files", "PATCH");
+    let all_told = || answered(&scrape(world.address(0, 4002)), "/peers/{peer_id}/files", "PATCH");
     let told = all_told();
 
     for kill in [false, true] {

@@ -133,7 +133,7 @@ fn one_trace_goes_through_all_programs() {
         ("peerd", "2", "control download"),
         ("peerd", "2", "download f"),
         ("directoryd", "", "GET /files"),
-        ("directoryd", "", "GET /files/{file}/holders"),
+        ("directoryd", "", "GET /files/{file_id}/holders"),
         ("peerd", "1", "Transfer/GetManifest"),
         ("peerd", "1", "Transfer/WatchPieces"),
     ] {

@@ -11,6 +11,7 @@ use crate::secret::Secret;
 
 /// What an account may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Runs peers, reads what is shared.
@@ -42,6 +43,7 @@ impl std::fmt::Display for Role {
 
 /// `POST /sessions`
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
     /// Account.
@@ -53,6 +55,7 @@ pub struct LoginRequest {
 
 /// Answer to a login, 201.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Session {
     /// Goes into `Authorization: Bearer …`. 256 random bits; the directory keeps only its hash.
     #[serde(deserialize_with = "secret")]
@@ -67,6 +70,7 @@ pub struct Session {
 
 /// `GET /sessions/current`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CurrentSession {
     /// Account.
     pub user: UserName,
@@ -123,6 +127,7 @@ impl<'de> Deserialize<'de> for SessionId {
 
 /// `GET /sessions`, and with `?user=` an admin's look at somebody else's: the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ListedSession {
     /// For `DELETE /sessions/{id}`.
     pub id: SessionId,
@@ -133,6 +138,7 @@ pub struct ListedSession {
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Where the login came from, as far as the directory can tell.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub address: Option<IpAddr>,
     /// Whether it is the one that asks.
     pub current: bool,
@@ -140,6 +146,7 @@ pub struct ListedSession {
 
 /// An account, as admins see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct User {
     /// Name.
     pub name: UserName,
@@ -153,6 +160,7 @@ pub struct User {
 
 /// `POST /users`
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// Name; no account may have it yet.
@@ -167,6 +175,7 @@ pub struct NewUser {
 
 /// `PATCH /users/{name}`: what is absent stays.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PatchUser {
     /// A disabled account cannot log in, and its sessions end.
@@ -179,6 +188,7 @@ pub struct PatchUser {
 
 /// `PUT /users/{name}/password`: ends every session of the account but the one that asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     /// From now on.

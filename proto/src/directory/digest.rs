@@ -66,6 +66,7 @@ pub const PARTS: usize = 256;
 
 /// Digests of the parts, [`PARTS`] of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(min_items = 256, max_items = 256))]
 #[serde(transparent)]
 pub struct PartDigests(Vec<SharesDigest>);
 

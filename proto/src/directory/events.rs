@@ -10,6 +10,7 @@ pub const LONGEST_WAIT: u64 = 50;
 
 /// One change, as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Its number: later changes have greater ones. Some numbers are never given.
     pub seq: u64,
@@ -22,6 +23,7 @@ pub struct Event {
 
 /// What can change. A heartbeat is no change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind")]
 pub enum Change {
     /// A peer registered, or came back.
@@ -110,6 +112,7 @@ impl Change {
 
 /// Answer to a poll.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Events {
     /// In their order; none where nothing happened in time.
     pub items: Vec<Event>,

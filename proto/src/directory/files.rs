@@ -7,6 +7,7 @@ use crate::ids::{ByteCount, FileId, FileName, PeerAddress, PeerId, PeerName, Use
 
 /// How much of a file a peer has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum HoldingState {
     /// All of it.
@@ -17,6 +18,7 @@ pub enum HoldingState {
 
 /// One file that a peer says it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Announce {
     /// Which file.
@@ -37,6 +39,7 @@ pub struct Announce {
 
 /// One file that a peer no longer holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Withdraw {
     /// Which file.
@@ -48,6 +51,7 @@ pub struct Withdraw {
 
 /// `PATCH /peers/{peer_id}/files`; at most [`MOST_ENTRIES`] in both lists together.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PatchFiles {
     /// To add or change.
@@ -60,6 +64,7 @@ pub struct PatchFiles {
 
 /// Answer to [`PatchFiles`]: a result per entry, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PatchedFiles {
     /// Per entry of `add`.
     pub added: Vec<EntryResult>,
@@ -69,6 +74,7 @@ pub struct PatchedFiles {
 
 /// What became of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EntryResult {
     /// Which file.
     pub file_id: FileId,
@@ -79,6 +85,7 @@ pub struct EntryResult {
 
 /// A file under one name, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FileEntry {
     /// Which file.
     pub file_id: FileId,
@@ -98,6 +105,7 @@ pub struct FileEntry {
 
 /// A file under one name, as one peer shares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PeerFile {
     /// The file.
     #[serde(flatten)]
@@ -108,6 +116,7 @@ pub struct PeerFile {
 
 /// `GET /files/{file_id}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FileDetail {
     /// Under its first name in alphabetical order.
     #[serde(flatten)]
@@ -118,6 +127,7 @@ pub struct FileDetail {
 
 /// Someone to fetch a file from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Holder {
     /// Who.
     pub peer_id: PeerId,
@@ -135,6 +145,7 @@ pub struct Holder {
 
 /// `GET /files/{file_id}/holders`: a random sample, peers that are up first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Holders {
     /// The sample.
     pub items: Vec<Holder>,

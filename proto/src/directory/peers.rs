@@ -13,6 +13,7 @@ use crate::ticket::KeyId;
 
 /// `POST /peers/challenge`, 201: a nonce for one registration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct IssuedChallenge {
     /// What has to be signed, by way of [`registration_message`].
     pub nonce: Challenge,
@@ -22,6 +23,7 @@ pub struct IssuedChallenge {
 
 /// `PUT /peers/{peer_id}`: the peer proves its key and says where it listens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RegisterPeer {
     /// What people call it.
@@ -69,12 +71,15 @@ pub fn registration_message(
 
 /// Answer to a registration (201 new, 200 known) and to a heartbeat (200).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Lease {
     /// How long the peer counts as up from now on.
     #[serde(rename = "lease_s", with = "seconds")]
+    #[cfg_attr(feature = "schema", schema(value_type = f64, minimum = 0.0))]
     pub lease: Duration,
     /// When to send the next heartbeat.
     #[serde(rename = "next_in_s", with = "seconds")]
+    #[cfg_attr(feature = "schema", schema(value_type = f64, minimum = 0.0))]
     pub next_in: Duration,
     /// The directory's clock for tickets: not moved when somebody moves its wall clock while it runs.
     pub now: Timestamp,
@@ -95,6 +100,7 @@ pub struct Lease {
 
 /// A ticket as it is handed out; [`crate::ticket`] has what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Ticket {
     /// Goes into the gRPC metadata `authorization: Bearer …`.
     #[serde(deserialize_with = "secret")]
@@ -105,6 +111,7 @@ pub struct Ticket {
 
 /// `GET /keys`: what tickets are checked with. Needs no token: these are public.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DirectoryKeys {
     /// What the tickets of this directory are for: drawn once, at its first start.
     pub audience: String,
@@ -115,6 +122,7 @@ pub struct DirectoryKeys {
 
 /// One of a directory's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DirectoryKey {
     /// Names it.
     pub key_id: KeyId,
@@ -126,6 +134,7 @@ pub struct DirectoryKey {
 
 /// `POST /peers/{peer_id}/heartbeat`. 404: register again. 409: a newer instance speaks for the peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// As registered.
@@ -137,6 +146,7 @@ pub struct Heartbeat {
 
 /// Whether a peer is reachable as far as the directory knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PeerState {
     /// Its lease runs.
@@ -147,6 +157,7 @@ pub enum PeerState {
 
 /// A peer, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Peer {
     /// Derived from its key.
     pub peer_id: PeerId,

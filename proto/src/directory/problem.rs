@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An error body. Programs branch on [`Problem::code`]; people read [`Problem::detail`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A URI that names the kind: `urn:enjambre:problem:` and the code.
     #[serde(rename = "type")]

@@ -2,7 +2,7 @@
 //! reader who has seen a number has seen every smaller one.
 
 use diesel::dsl::max;
-use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl};
 use proto::Timestamp;
 use proto::directory::{Change, Event};
 use proto::ids::FileId;
@@ -11,6 +11,8 @@ use super::{Connection, Db, RunQueryDsl};
 use crate::db::schema::{directory, events};
 use crate::db::{Answer, Reach, rows};
 
+/// [`Change::kind`] of a change of an account.
+const USER_CHANGED: &str = "user.changed";
 /// Rows per statement: five columns each, under SQLite's limit of 32,766 variables.
 const PER_STATEMENT: usize = 2000;
 /// Rows that are forgotten at once, so that other writes get in between.
@@ -62,7 +64,7 @@ fn typed((seq, at, kind, peer, file, user): Row) -> Answer<Event> {
         ("file.announced", Some(peer_id), Some(file_id), _) => Change::FileAnnounced { peer_id, file_id },
         ("file.partial", Some(peer_id), Some(file_id), _) => Change::FilePartial { peer_id, file_id },
         ("file.withdrawn", Some(peer_id), Some(file_id), _) => Change::FileWithdrawn { peer_id, file_id },
-        ("user.changed", _, _, Some(user)) => Change::UserChanged { user: rows::parsed(&user)? },
+        (USER_CHANGED, _, _, Some(user)) => Change::UserChanged { user: rows::parsed(&user)? },
         _ => Change::Unknown,
     };
     Ok(Event { seq: rows::count(seq)?, at: rows::time(at)?, change })
@@ -119,6 +121,13 @@ pub(in crate::db) async fn set_fed(connection: &mut Connection, upto: u64) -> An
     let fed = directory::events_fed.eq(Some(rows::signed(upto)));
     diesel::update(directory::table).set(fed).execute(connection).await?;
     Ok(())
+}
+
+/// The last change of an account behind a number: the only one that other processes make of what is shared.
+pub(in crate::db) async fn users_changed(connection: &mut Connection, since: u64) -> Answer<Option<u64>> {
+    let behind = events::table.filter(events::seq.gt(rows::signed(since)).and(events::kind.eq(USER_CHANGED)));
+    let last: Option<i64> = behind.select(max(events::seq)).first(connection).await?;
+    last.map(rows::count).transpose()
 }
 
 /// Forgets the oldest rows: all but `keep`, and those from before `before`; never the last one, which has the number that

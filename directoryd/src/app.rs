@@ -1,8 +1,9 @@
 //! What all requests share: the store, and what is kept in memory beside it.
 //!
-//! Memory holds only what may be lost: leases ([`liveness`]), digests of shares ([`digests`]), challenges that were given out
-//! ([`challenges`]), recent answers to "whose token is this" ([`session_cache`]), who got a ticket when ([`tickets`]), who
-//! asked how much of late ([`rates`]), and who failed to log in ([`throttle`]).
+//! Memory holds only what may be lost: leases ([`liveness`]), who holds what ([`crate::swarms`]), digests of shares
+//! ([`digests`]), challenges that were given out ([`challenges`]), recent answers to "whose token is this"
+//! ([`session_cache`]), who got a ticket when ([`tickets`]), who asked how much of late ([`rates`]), and who failed to log in
+//! ([`throttle`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Store;
+use crate::error::ApiError;
 use crate::events::Feed;
+use crate::swarms::Swarms;
 
 mod challenges;
 mod digests;
@@ -43,6 +46,13 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
+/// Does something to its end although whoever asked for it has gone: what is kept in memory has to hear of what was stored.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(ApiError::fault(&error)))
+}
+
 /// How long things last, as configured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
@@ -58,7 +68,8 @@ pub(crate) struct Terms {
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) liveness: Liveness,
-    pub(crate) digests: Arc<Digests>,
+    pub(crate) swarms: Arc<Swarms>,
+    pub(crate) digests: Digests,
     pub(crate) sessions: SessionCache,
     pub(crate) rates: Rates,
     pub(crate) challenges: Challenges,
@@ -77,9 +88,11 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, rates: Rates, terms: Terms) -> Self {
+        let swarms = Arc::new(Swarms::default());
         Self {
-            liveness: Liveness::new(store.clone(), terms.lease),
-            digests: Arc::new(Digests::new()),
+            liveness: Liveness::new(store.clone(), Arc::clone(&swarms), terms.lease),
+            swarms,
+            digests: Digests::new(),
             sessions: SessionCache::default(),
             rates,
             challenges: Challenges::default(),

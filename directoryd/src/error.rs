@@ -82,6 +82,12 @@ impl ApiError {
         Self { retry_after: Some(wait), ..Self::new(ProblemCode::TooMany, detail) }
     }
 
+    /// A fault of our own.
+    pub(crate) fn fault(why: &impl std::fmt::Display) -> Self {
+        tracing::error!(%why, "a request failed");
+        Self::new(ProblemCode::Internal, "a fault of the directory: its log has it under the request id")
+    }
+
     pub(crate) fn busy() -> Self {
         Self { retry_after: Some(SOON), ..Self::new(ProblemCode::Unavailable, "the directory is busy: try again soon") }
     }
@@ -136,10 +142,7 @@ impl From<StoreError> for ApiError {
                 let detail = "the directory cannot use its database: its operator finds the reason in its log";
                 Self { retry_after: Some(LATER), ..Self::new(ProblemCode::Unavailable, detail) }
             }
-            StoreError::Failed(why) => {
-                tracing::error!(%why, "a request failed in the database");
-                Self::new(ProblemCode::Internal, "a fault of the directory: its log has it under the request id")
-            }
+            StoreError::Failed(why) => Self::fault(&why),
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! request ─▶ routes (URL map, extraction) ─▶ handlers (use cases) ─▶ db (one hop) ─▶ SQLite | PostgreSQL
-//!                                              └─▶ app: leases, tickets, logins, session cache (memory, may be lost)
+//!                                              └─▶ app: leases, swarms, tickets, logins, session cache (memory, may be lost)
 //! ```
 //! Invariant: what was answered with 2xx survives a crash; leases excepted, which are refreshed and not kept.
 
@@ -17,6 +17,7 @@ mod leases;
 mod metrics;
 mod routes;
 mod server;
+mod swarms;
 
 pub use app::hash_password;
 pub use config::{

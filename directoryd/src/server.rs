@@ -279,7 +279,12 @@ async fn follow_others(app: &App, stop: CancellationToken) {
 async fn follow_users(app: &App) -> Result<(), StoreError> {
     let (looked, end) = (app.state.looked(), app.store.events_reach().await?.end);
     if looked != end {
-        app.state.note(end, app.store.users_changed(looked).await?);
+        let changed = app.store.users_changed(looked).await?;
+        if changed.is_some() {
+            // With an account go its peers and what they held.
+            app.swarms.forget_all();
+        }
+        app.state.note(end, changed);
     }
     Ok(())
 }

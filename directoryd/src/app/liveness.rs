@@ -4,10 +4,10 @@
 //! a peer was last seen reaches the database in batches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::directory::{Peer, ProblemCode};
+use proto::directory::{Holder, HoldingState, Peer, PeerState, ProblemCode};
 use proto::ids::{InstanceId, PeerId, UserName};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ use super::now;
 use crate::db::{KnownPeer, Registered, Registration, Store, StoreError};
 use crate::error::ApiError;
 use crate::leases::{Beat, LeaseHolder, Leases};
+use crate::swarms::Swarms;
 
 /// How often ended leases are looked for: "down at most one second after" with room for the write.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -29,6 +30,8 @@ const LOCKS: usize = 64;
 
 pub(crate) struct Liveness {
     store: Store,
+    /// Hears of each up and down after its commit.
+    swarms: Arc<Swarms>,
     leases: Mutex<Leases>,
     turns: [tokio::sync::Mutex<()>; LOCKS],
     /// Whether the database was, when leases last ended.
@@ -36,9 +39,9 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    pub(crate) fn new(store: Store, lease: Duration) -> Self {
+    pub(crate) fn new(store: Store, swarms: Arc<Swarms>, lease: Duration) -> Self {
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { store, leases: Mutex::new(Leases::new(lease)), turns, away: AtomicBool::new(false) }
+        Self { store, swarms, leases: Mutex::new(Leases::new(lease)), turns, away: AtomicBool::new(false) }
     }
 
     /// After a start: whoever was up stays up for one full lease. Nobody is declared down for our own absence.
@@ -58,25 +61,35 @@ impl Liveness {
         let _turn = self.turn(&peer.peer_id).await;
         let (id, seen) = (peer.peer_id, now());
         let holder = LeaseHolder { user: peer.user.clone(), instance: peer.instance };
+        let card = Holder {
+            peer_id: id,
+            name: peer.name.clone(),
+            user: peer.user.clone(),
+            address: peer.address.clone(),
+            state: PeerState::Up,
+            holding: HoldingState::Complete,
+        };
         let registered = self.store.register_peer(peer, seen).await?;
         if registered != Registered::Taken {
+            self.swarms.peer_changed(&id, |known| known.is(&card));
             self.leases().grant(id, holder, Instant::now(), seen);
         }
         Ok(registered)
     }
 
-    /// A sign of life. It brings a peer back up whose lease has ended meanwhile.
-    pub(crate) async fn beat(&self, peer: PeerId, by: LeaseHolder) -> Result<(), ApiError> {
-        let met = self.leases().beat(&peer, &by, Instant::now(), now());
+    /// A sign of life. Whether a lease was renewed; where there is none, the peer has to [`Self::come_back`].
+    pub(crate) fn beat(&self, peer: &PeerId, by: &LeaseHolder) -> Result<bool, ApiError> {
+        let met = self.leases().beat(peer, by, Instant::now(), now());
         match met {
-            Beat::Renewed => Ok(()),
+            Beat::Renewed => Ok(true),
             Beat::Foreign => Err(foreign()),
             Beat::Superseded => Err(ApiError::superseded()),
-            Beat::NoLease => self.come_back(peer, by).await,
+            Beat::NoLease => Ok(false),
         }
     }
 
-    async fn come_back(&self, peer: PeerId, by: LeaseHolder) -> Result<(), ApiError> {
+    /// Brings a peer up again whose lease has ended.
+    pub(crate) async fn come_back(&self, peer: PeerId, by: LeaseHolder) -> Result<(), ApiError> {
         let _turn = self.turn(&peer).await;
         let known = self.store.known_peer(peer).await?;
         if speaker(known, &by.user)? != by.instance {
@@ -86,6 +99,7 @@ impl Liveness {
         if self.store.peer_up(peer, seen).await? {
             tracing::info!(%peer, "a peer came back");
         }
+        self.swarms.peer_changed(&peer, |known| known.up(true));
         self.leases().grant(peer, by, Instant::now(), seen);
         Ok(())
     }
@@ -94,6 +108,7 @@ impl Liveness {
     pub(crate) async fn log_out(&self, peer: PeerId) -> Result<(), ApiError> {
         let _turn = self.turn(&peer).await;
         self.store.log_out_peer(peer, now()).await?;
+        self.swarms.peer_changed(&peer, |known| known.up(false));
         self.leases().release(&peer);
         Ok(())
     }
@@ -163,6 +178,7 @@ impl Liveness {
         let Some(last_seen) = self.leases().ending(&peer) else { return };
         match self.store.peer_down(peer, last_seen, now()).await {
             Ok(was_up) => {
+                self.swarms.peer_changed(&peer, |known| known.up(false));
                 self.leases().release(&peer);
                 if was_up {
                     tracing::info!(%peer, "a peer went down: its lease ended");

@@ -266,6 +266,11 @@ impl Store {
         ask!(self.read, [], holders::sample(&file, partial, limit, &point))
     }
 
+    /// All holders of a file, or one more than `most`; `None` where nobody announced it.
+    pub(crate) async fn all_holders(&self, file: FileId, most: usize) -> Answer<Option<Vec<Holder>>> {
+        ask!(self.read, [], holders::all(&file, most))
+    }
+
     // ---- the log of changes ----
 
     /// What is behind a number, of some files or of all, in order.

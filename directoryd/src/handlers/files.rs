@@ -1,18 +1,17 @@
 //! Files: announcing, listing, finding holders.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use proto::directory::{
-    FileDetail, FileEntry, Holders, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, PeerFile, PeerState,
-};
+use proto::directory::{FileDetail, FileEntry, MOST_ENTRIES, Page, PatchFiles, PatchedFiles, PeerFile};
 use proto::ids::{FileId, InstanceId, PeerId};
-use rand::seq::SliceRandom as _;
 
 use super::caller::Caller;
 use super::paging::{self, Cursor};
-use crate::app::{App, now};
+use crate::app::{App, now, to_its_end};
 use crate::db::FileFilter;
 use crate::error::ApiError;
+use crate::swarms::{self, Found, MOST_HOLDERS, Wish};
 
 /// Names that the detail of a file shows.
 const MOST_NAMES: i64 = 100;
@@ -28,21 +27,24 @@ pub(crate) async fn may_announce(
     app.liveness.may_speak(peer, &caller.user, instance).await
 }
 
-pub(crate) async fn patch(app: &App, peer: PeerId, request: PatchFiles) -> Result<PatchedFiles, ApiError> {
+pub(crate) async fn patch(app: &Arc<App>, peer: PeerId, request: PatchFiles) -> Result<PatchedFiles, ApiError> {
     let entries = request.add.len() + request.remove.len();
     if entries > MOST_ENTRIES {
         return Err(ApiError::malformed(format!(
             "{entries} entries are more than {MOST_ENTRIES}: send several requests"
         )));
     }
-    let (store, digests) = (app.store.clone(), Arc::clone(&app.digests));
-    // Done to its end even if the caller goes away: what was stored must not be missed.
-    let stored = tokio::spawn(async move {
-        let patched = store.patch_files(peer, request, now()).await;
-        digests.changed(&peer);
-        patched
-    });
-    stored.await.map_err(|_| ApiError::busy())??.ok_or_else(ApiError::not_registered)
+    let app = Arc::clone(app);
+    to_its_end(async move {
+        let added = request.add.iter().map(|entry| entry.file_id);
+        let named: Vec<FileId> = added.chain(request.remove.iter().map(|entry| entry.file_id)).collect();
+        let patched = app.store.patch_files(peer, request, now()).await;
+        // Whatever came of it: where no answer came from the database, it may be done all the same.
+        app.swarms.files_changed(named);
+        app.digests.changed(&peer);
+        patched?.ok_or_else(ApiError::not_registered)
+    })
+    .await
 }
 
 pub(crate) async fn list(
@@ -76,13 +78,22 @@ pub(crate) async fn get(app: &App, file: FileId) -> Result<FileDetail, ApiError>
     app.store.file(file, MOST_NAMES).await?.ok_or_else(missing)
 }
 
-/// A random sample, peers that are up first.
-pub(crate) async fn holders(app: &App, file: FileId, partial: bool, limit: usize) -> Result<Holders, ApiError> {
+/// [`proto::directory::Holders`] as JSON: a random sample, peers that are up first.
+pub(crate) async fn holders(app: &App, file: FileId, wish: Wish) -> Result<Vec<u8>, ApiError> {
+    match app.swarms.sample(&file, wish, Instant::now()) {
+        Found::Sample(text) => return Ok(text),
+        Found::Many => {}
+        Found::Unknown(asked) => {
+            let all = app.store.all_holders(file, MOST_HOLDERS).await?.ok_or_else(missing)?;
+            if all.len() <= MOST_HOLDERS {
+                return Ok(app.swarms.learn(&file, asked, &all, wish));
+            }
+            app.swarms.learn_many(&file, asked);
+        }
+    }
     let point = PeerId::from_bytes(rand::random());
-    let mut items = app.store.holders(file, partial, limit, point).await?.ok_or_else(missing)?;
-    items.shuffle(&mut rand::rng());
-    items.sort_by_key(|holder| holder.state == PeerState::Down);
-    Ok(Holders { items })
+    let sample = app.store.holders(file, wish.partial, wish.limit, point).await?.ok_or_else(missing)?;
+    Ok(swarms::said(&sample))
 }
 
 fn missing() -> ApiError {

@@ -1,5 +1,6 @@
 //! Peers: registering, beating, listing, leaving.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use proto::directory::{
@@ -11,7 +12,7 @@ use rand::RngExt as _;
 
 use super::caller::Caller;
 use super::paging::{self, Cursor};
-use crate::app::{App, CHALLENGE_LIFE, ChallengeRefusal, now};
+use crate::app::{App, CHALLENGE_LIFE, ChallengeRefusal, now, to_its_end};
 use crate::db::{PeerFilter, Registered, Registration};
 use crate::error::ApiError;
 use crate::leases::LeaseHolder;
@@ -29,7 +30,7 @@ pub(crate) fn challenge(app: &App, caller: &Caller) -> Result<IssuedChallenge, A
 
 /// Whether the peer is new, and its first lease.
 pub(crate) async fn register(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     peer: PeerId,
     request: RegisterPeer,
@@ -43,7 +44,8 @@ pub(crate) async fn register(
     }
     let user = caller.user.clone();
     let registration = Registration { peer_id: peer, user, key, name, address, instance, version };
-    match app.liveness.register(registration).await? {
+    let own = Arc::clone(app);
+    match to_its_end(async move { own.liveness.register(registration).await }).await? {
         Registered::Taken => Err(ApiError::new(ProblemCode::Conflict, "this peer id belongs to another user")),
         registered => {
             // It may have been taken away and be new, behind the back of this process too.
@@ -72,9 +74,18 @@ fn check_proof(app: &App, caller: &Caller, peer: &PeerId, request: &RegisterPeer
     Ok(())
 }
 
-pub(crate) async fn heartbeat(app: &App, caller: Caller, peer: PeerId, beat: Heartbeat) -> Result<Lease, ApiError> {
+pub(crate) async fn heartbeat(
+    app: &Arc<App>,
+    caller: Caller,
+    peer: PeerId,
+    beat: Heartbeat,
+) -> Result<Lease, ApiError> {
     let Heartbeat { instance, shares_digest: believed } = beat;
-    app.liveness.beat(peer, LeaseHolder { user: caller.user.clone(), instance }).await?;
+    let holder = LeaseHolder { user: caller.user.clone(), instance };
+    if !app.liveness.beat(&peer, &holder)? {
+        let own = Arc::clone(app);
+        to_its_end(async move { own.liveness.come_back(peer, holder).await }).await?;
+    }
     let ticket = app.tickets.renew(peer, caller.user);
     let listed = if believed.is_some() { shares_digest(app, peer).await } else { None };
     if !differ(believed, listed) {
@@ -126,13 +137,14 @@ fn lease(
 
 /// Down at once. An instance that says which one it is cannot log out its successor.
 pub(crate) async fn log_out(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     peer: PeerId,
     instance: Option<InstanceId>,
 ) -> Result<(), ApiError> {
     app.liveness.may_speak(peer, &caller.user, instance).await?;
-    app.liveness.log_out(peer).await?;
+    let own = Arc::clone(app);
+    to_its_end(async move { own.liveness.log_out(peer).await }).await?;
     app.tickets.forget(&peer);
     Ok(())
 }

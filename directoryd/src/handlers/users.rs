@@ -1,6 +1,7 @@
 //! Accounts, managed by admins, but for one's own password. Whoever lost the last admin makes another with `directoryd user add`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use proto::directory::{NewPassword, NewUser, Page, PatchUser, ProblemCode, User};
 use proto::ids::UserName;
@@ -8,7 +9,7 @@ use proto::ids::UserName;
 use super::caller::Caller;
 use super::paging::{self, Cursor};
 use super::sessions;
-use crate::app::{App, now};
+use crate::app::{App, now, to_its_end};
 use crate::db::NewAccount;
 use crate::error::ApiError;
 
@@ -59,14 +60,19 @@ pub(crate) async fn set_password(
     if found { Ok(()) } else { Err(missing(&name)) }
 }
 
-pub(crate) async fn remove(app: &App, name: UserName) -> Result<(), ApiError> {
-    let peers = app.store.remove_user(name.clone(), now()).await?;
-    app.sessions.clear();
-    for peer in peers.ok_or_else(|| missing(&name))? {
-        app.liveness.forget(&peer);
-        app.tickets.forget(&peer);
-    }
-    Ok(())
+pub(crate) async fn remove(app: &Arc<App>, name: UserName) -> Result<(), ApiError> {
+    let app = Arc::clone(app);
+    to_its_end(async move {
+        let peers = app.store.remove_user(name.clone(), now()).await;
+        app.sessions.clear();
+        app.swarms.forget_all();
+        for peer in peers?.ok_or_else(|| missing(&name))? {
+            app.liveness.forget(&peer);
+            app.tickets.forget(&peer);
+        }
+        Ok(())
+    })
+    .await
 }
 
 fn checked(password: proto::secret::Secret) -> Result<proto::secret::Secret, ApiError> {

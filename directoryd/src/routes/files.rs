@@ -9,6 +9,7 @@ use super::query;
 use super::reply::{self, Outcome};
 use crate::handlers::caller::Caller;
 use crate::handlers::files;
+use crate::swarms::Wish;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -30,7 +31,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn list_holders(cx: &mut Context, _: Caller) -> Outcome {
     let query: query::Holders = query::parse(&cx.query)?;
-    reply::ok(&files::holders(&cx.app, cx.file()?, query.partial, query.limit()?).await?)
+    let wish = Wish { partial: query.partial, limit: query.limit()? };
+    Ok(reply::made(files::holders(&cx.app, cx.file()?, wish).await?))
 }
 
 async fn show_file(cx: &mut Context, _: Caller) -> Outcome {

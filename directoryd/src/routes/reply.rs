@@ -29,6 +29,11 @@ pub(super) fn ok(body: &impl Serialize) -> Outcome {
     json(StatusCode::OK, body)
 }
 
+/// 200 with a body that is JSON already.
+pub(super) fn made(json: Vec<u8>) -> Response {
+    response(StatusCode::OK, "application/json", json)
+}
+
 /// 204.
 pub(super) fn done() -> Response {
     let mut response = Response::default();

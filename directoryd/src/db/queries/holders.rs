@@ -15,6 +15,8 @@ use crate::db::schema::{files, holdings, peers};
 use crate::db::{Answer, rows};
 
 type Row = (Vec<u8>, String, String, String, bool, bool);
+type Columns = (peers::peer_id, peers::name, peers::user_name, peers::address, peers::up, holdings::complete);
+const COLUMNS: Columns = (peers::peer_id, peers::name, peers::user_name, peers::address, peers::up, holdings::complete);
 
 /// Up to `limit` holders, those that are up first, from `point` on; `None` where nobody announced such a file. With
 /// `partial`, at least a quarter of the sample goes to complete holders while there are any: without one a swarm may lack pieces.
@@ -40,6 +42,24 @@ pub(in crate::db) async fn sample(
         sample.fill(connection, file, up, complete, limit, point).await?;
     }
     sample.rows.into_iter().map(typed).collect::<Answer<Vec<Holder>>>().map(Some)
+}
+
+/// All holders of a file; `None` where nobody announced such a file. Where there are more than `most`, one more than that.
+pub(in crate::db) async fn all(connection: &mut Connection, file: &FileId, most: usize) -> Answer<Option<Vec<Holder>>> {
+    let id = file.as_bytes().as_slice();
+    let holders: Option<i64> = files::table.find(id).select(files::holders).first(connection).await.optional()?;
+    if holders.is_none() {
+        return Ok(None);
+    }
+    let rows: Vec<Row> = holdings::table
+        .inner_join(peers::table)
+        .filter(holdings::file_id.eq(id))
+        .select(COLUMNS)
+        .order(holdings::peer_id)
+        .limit(rows::signed(most as u64 + 1))
+        .load(connection)
+        .await?;
+    rows.into_iter().map(typed).collect::<Answer<Vec<Holder>>>().map(Some)
 }
 
 struct Sample {
@@ -88,7 +108,7 @@ async fn stretch(
     let mut query = holdings::table
         .inner_join(peers::table)
         .filter(holdings::file_id.eq(file.as_bytes().as_slice()).and(peers::up.eq(up)))
-        .select((peers::peer_id, peers::name, peers::user_name, peers::address, peers::up, holdings::complete))
+        .select(COLUMNS)
         .order(holdings::peer_id)
         .limit(limit)
         .into_boxed::<Db>();

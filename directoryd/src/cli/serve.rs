@@ -1,7 +1,6 @@
 //! `directoryd [serve]`
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use anyhow::Context;
 use directoryd::{Config, LogFormat, Server, Settings};
@@ -39,18 +38,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if hints {
         eprintln!("{}", next_command(&server, &config).await?);
     }
-    let manager = Arc::new(ServiceManager::find(|name| std::env::var(name).ok()));
-    let (address, tls, stops, told) = (server.address(), config.tls.is_some(), shutdown.clone(), Arc::clone(&manager));
-    let alive = tokio::spawn(async move {
-        tokio::join!(told.watch(|| healthcheck::answers(address, tls)), async {
-            stops.cancelled().await;
-            told.stopping();
-        });
-    });
+    let manager = ServiceManager::find(|name| std::env::var(name).ok());
     // The listener takes connections already; they are answered from here on.
     manager.ready();
-    server.run(shutdown).await;
-    alive.abort();
+    let (address, tls) = (server.address(), config.tls.is_some());
+    // Said by whoever waits for the end, and not beside it: a server without requests is gone in no time.
+    let stops = async {
+        shutdown.cancelled().await;
+        manager.stopping();
+    };
+    let whole = async { tokio::join!(server.run(shutdown.clone()), stops) };
+    tokio::select! {
+        _ = whole => {}
+        () = async { manager.watch(|| healthcheck::answers(address, tls)).await; std::future::pending().await } => {}
+    }
     Ok(())
 }
 

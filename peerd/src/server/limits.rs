@@ -11,7 +11,7 @@ pub const MOST_PIECES: u32 = 64;
 /// Bytes of one message, at most: as much as one HTTP/2 frame of a peer carries, so that a piece of 1 MiB is four frames.
 pub const LARGEST_PART: usize = 256 << 10;
 /// And at least: what a frame costs is no longer worth speaking of.
-pub const SMALLEST_PART: usize = 16 << 10;
+pub const SMALLEST_PART: usize = 32 << 10;
 /// On a slow link a part takes no longer than this, so that news and cancelled pieces do not wait behind it.
 pub const PART_TIME: Duration = Duration::from_millis(10);
 /// Piece hashes of one message, in bytes.

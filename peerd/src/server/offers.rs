@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use proto::ids::FileId;
+use proto::ids::{FileId, PeerId};
 use proto::manifest::Manifest;
 use swarm::serve::Role;
 use swarm::{Bitfield, Piece};
@@ -95,6 +95,16 @@ impl Offers {
     /// Whether this peer has some of a file.
     pub fn has(&self, id: FileId) -> bool {
         self.0.catalog.borrow().get(id).is_some() || self.table().partials.contains_key(&id)
+    }
+
+    /// The offer of a file, if somebody watches it already.
+    pub fn opened(&self, id: FileId) -> Option<Arc<Offer>> {
+        self.table().open.get(&id).and_then(Weak::upgrade)
+    }
+
+    /// Whether a peer watches what there is of a file here, and so hears of it by itself.
+    pub fn is_watched_by(&self, id: FileId, peer: PeerId) -> bool {
+        self.opened(id).is_some_and(|offer| offer.has_neighbour(peer))
     }
 
     /// The offer of a file, opened if it is not; nothing if this peer has none of it. Reads from disk.

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -18,7 +20,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
-use transport::PeerIdentity;
+use transport::{Backlog, PeerIdentity};
 
 use super::limits::{MANIFEST_PART, MOST_PIECES, READS};
 use super::listing;
@@ -30,6 +32,12 @@ use crate::mailbox::Mailbox;
 use crate::shares::{self, Catalog};
 use crate::store::source::{self, Unreadable};
 use crate::throttle::Turn;
+
+/// Parts of a piece that wait for the connection to take them. They are slices of the one piece that was read.
+const PARTS_AHEAD: usize = 4;
+
+/// How long the head of an answer waits for the first part.
+const HEAD_WAITS: Duration = Duration::from_secs(20);
 
 type Answer<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -71,6 +79,9 @@ impl Service {
     /// The offer of a file.
     async fn open(&self, file_id: &[u8]) -> Result<Arc<Offer>, Status> {
         let id = self.find(file_id)?;
+        if let Some(offer) = self.offers.opened(id) {
+            return Ok(offer);
+        }
         let offers = self.offers.clone();
         blocking(move || offers.open(id)).await?.ok_or_else(|| self.without_manifest(id))
     }
@@ -92,8 +103,18 @@ impl Service {
     }
 
     /// Sends pieces, each when its turn has come, until they are through or nobody listens.
-    async fn send_pieces(self, offer: Arc<Offer>, to: PeerId, pieces: Range<u32>, out: Parts) {
+    async fn send_pieces(
+        self,
+        offer: Arc<Offer>,
+        to: PeerId,
+        pieces: Range<u32>,
+        backlog: Option<Backlog>,
+        out: Parts,
+    ) {
         for piece in pieces {
+            if let Some(backlog) = &backlog {
+                backlog.hold_to(offer.backlog());
+            }
             let sent = tokio::select! {
                 sent = self.send_piece(&offer, to, piece, &out) => sent,
                 () = out.closed() => return,
@@ -143,6 +164,11 @@ impl Service {
 
     /// The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
     async fn read_piece(&self, offer: &Arc<Offer>, piece: u32) -> Result<Result<Bytes, Unreadable>, Status> {
+        if let Source::Part(part) = offer.source()
+            && let Some(read) = source::read_cached_piece(part.file(), offer.manifest(), piece)
+        {
+            return Ok(read);
+        }
         let permit = Arc::clone(&self.reads).acquire_owned().await;
         let permit = permit.map_err(|_| Status::unavailable("this peer is stopping"))?;
         let offer = Arc::clone(offer);
@@ -189,13 +215,17 @@ struct Outgoing {
 
 /// The parts as the connection takes them. It asks for the next one when it has room for it: then the last one has left,
 /// but for what the socket holds ([`transport::Limits::unsent`]).
-fn as_taken(mut parts: mpsc::Receiver<Result<Outgoing, Status>>) -> impl Stream<Item = Result<PiecePart, Status>> {
+fn as_taken(
+    mut first: Option<Result<Outgoing, Status>>,
+    mut parts: mpsc::Receiver<Result<Outgoing, Status>>,
+) -> impl Stream<Item = Result<PiecePart, Status>> {
     let mut leaving: Option<Grant> = None;
     futures_util::stream::poll_fn(move |context| {
         if let Some(grant) = leaving.take() {
             grant.sent();
         }
-        parts.poll_recv(context).map(|next| {
+        let next = first.take().map_or_else(|| parts.poll_recv(context), |first| Poll::Ready(Some(first)));
+        next.map(|next| {
             next.map(|outgoing| {
                 outgoing.map(|outgoing| {
                     leaving = outgoing.ends;
@@ -278,12 +308,19 @@ impl Transfer for Service {
         request: Request<FetchPiecesRequest>,
     ) -> Result<Response<Self::FetchPiecesStream>, Status> {
         let who = caller(&request)?;
+        let backlog = request.extensions().get::<Backlog>().cloned();
         let FetchPiecesRequest { file_id, first, count } = request.into_inner();
         let offer = self.open(&file_id).await?;
         let pieces = pieces(&offer.manifest().geometry(), first, count)?;
-        let (out, parts) = mpsc::channel(1);
-        tokio::spawn(self.clone().send_pieces(offer, who, pieces, out));
-        Ok(self.streaming(as_taken(parts)))
+        let (out, mut parts) = mpsc::channel(PARTS_AHEAD);
+        tokio::spawn(self.clone().send_pieces(offer, who, pieces, backlog, out));
+        // The head goes with the first part: for each piece one packet less, and one wake-up less at the other end.
+        let first = match tokio::time::timeout(HEAD_WAITS, parts.recv()).await {
+            Ok(Some(Err(refused))) => return Err(refused),
+            Ok(first) => first,
+            Err(_) => None,
+        };
+        Ok(self.streaming(as_taken(first, parts)))
     }
 
     async fn simulate_transfer(

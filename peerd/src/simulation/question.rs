@@ -9,6 +9,8 @@ use swarm::sim::{self, Arrivals, Simulation};
 
 /// Most machines of a scenario.
 pub const MOST_PEERS: u32 = 1_000_000;
+/// Up to so many machines, pieces are those that the engine would cut.
+const FINE: u32 = 500;
 /// Most memory that a run may need, in bytes.
 const MOST_MEMORY: u64 = 8 << 30;
 
@@ -88,7 +90,11 @@ pub fn order(order: PieceOrder) -> swarm::PieceOrder {
 
 fn piece_size(asked: &Scenario) -> Result<u32, Unanswerable> {
     let usual = Geometry::of(asked.size).map_err(|error| Unanswerable::Geometry(error.to_string()))?.piece_size();
-    let Some(given) = asked.piece_size else { return Ok(usual) };
+    let Some(given) = asked.piece_size else {
+        // What a simulation takes grows with the pieces of all machines. A quarter of them tell as much of a large swarm,
+        // and end a few per cent later.
+        return Ok(if asked.peers > FINE { usual.saturating_mul(4).min(1 << 31) } else { usual });
+    };
     let fits = u32::try_from(given.as_u64()).ok().filter(|size| size.is_power_of_two() && *size >= 1 << 10);
     fits.ok_or_else(|| {
         Unanswerable::Geometry(format!("pieces of {given}: a power of two from 1 KiB to 2 GiB is expected"))
@@ -175,6 +181,8 @@ mod tests {
         let huge = Scenario { peers: 1_000_000, ..asked.clone() };
         assert!(refused(&huge).contains("GiB of memory"), "{}", refused(&huge));
         let most = Scenario { peers: 100_000, ..asked };
-        assert_eq!(model(&most, &usual_constants()).map(|model| model.piece_size), Ok(256 << 10));
+        let piece_size = |asked: &Scenario| model(asked, &usual_constants()).map(|model| model.piece_size);
+        assert_eq!(piece_size(&most), Ok(256 << 10));
+        assert_eq!(piece_size(&Scenario { peers: 500, ..most }), Ok(64 << 10));
     }
 }

@@ -52,7 +52,7 @@ use crate::store::part::BadDestination;
 use crate::store::resume::{Keeper, Note};
 use crate::throttle::{Lane, Throttle};
 
-/// How often the view is brought up to date.
+/// How often the view is brought up to date, and others are told what is here.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// The download actor.
@@ -74,7 +74,7 @@ pub enum Msg {
     Link(PeerKey, Fact),
     /// The core's timer.
     Due,
-    /// Time to show how far it is.
+    /// Time to show how far it is, to people and to other peers.
     Show,
     /// Time to see whether the disk has room again.
     LookForRoom,

@@ -19,7 +19,6 @@ use proto::peer::{FetchPiecesRequest, PiecesUpdate, WatchPiecesRequest};
 use swarm::{Bitfield, Failure, Have, PeerKey, Piece};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, Status, Streaming};
@@ -38,19 +37,16 @@ pub mod census;
 const QUEUE: usize = 512;
 /// Words about our own gains that may wait for a slow peer.
 const NEWS: usize = 16;
-/// How long our gains are gathered before the peer is told. It needs to know in time for what it would show us next; told
-/// one by one, gains cost a swarm of sixteen on two cores more than the pieces do.
-const TELL_EVERY: Duration = Duration::from_millis(250);
 /// Longest silence in the middle of a piece. The core gives up on a slow answer long before; this ends a dead stream.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a link is asked to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Ask {
     Fetch(Piece),
     Withdraw(Piece),
-    /// Tell the peer that we have it, from whomever.
-    Have(Piece),
+    /// Tell the peer that we have these, from whomever.
+    Have(Arc<[u32]>),
 }
 
 /// What a link reports.
@@ -179,10 +175,10 @@ impl Link {
         self.asks.try_send(Ask::Fetch(piece)).is_ok()
     }
 
-    /// Says that we have a piece.
-    pub fn tell(&self, piece: Piece) {
+    /// Says that we have these pieces.
+    pub fn tell(&self, pieces: Arc<[u32]>) {
         // A word that finds no room is one that the peer can do without.
-        let _ = self.asks.try_send(Ask::Have(piece));
+        let _ = self.asks.try_send(Ask::Have(pieces));
     }
 
     /// Takes a request back; nothing is reported of it any more, unless it was done already.
@@ -214,7 +210,6 @@ async fn converse(
     let pace = shared.limits.from(holder.peer_id);
     let mut fetches = JoinSet::new();
     let mut running: HashMap<Piece, AbortHandle> = HashMap::new();
-    let (mut gained, mut tell_at) = (Vec::new(), Instant::now());
     loop {
         tokio::select! {
             ask = asks.recv() => match ask {
@@ -234,19 +229,12 @@ async fn converse(
                         fetch.abort();
                     }
                 }
-                Some(Ask::Have(piece)) => {
-                    if gained.is_empty() {
-                        tell_at = Instant::now() + TELL_EVERY;
-                    }
-                    gained.push(piece.0);
+                Some(Ask::Have(pieces)) => {
+                    // As with the queue: what finds no room can be done without.
+                    let _ = news.try_send(WatchPiecesRequest { gained: pieces.to_vec(), ..WatchPiecesRequest::default() });
                 }
                 None => return Ok(()),
             },
-            () = tokio::time::sleep_until(tell_at), if !gained.is_empty() => {
-                let gained = std::mem::take(&mut gained);
-                // As above: what finds no room can be done without.
-                let _ = news.try_send(WatchPiecesRequest { gained, ..WatchPiecesRequest::default() });
-            }
             Some(done) = fetches.join_next() => {
                 if let Ok((piece, fact)) = done {
                     running.remove(&piece);

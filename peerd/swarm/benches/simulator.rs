@@ -37,8 +37,8 @@ fn scenarios() -> [(&'static str, u64, Scenario); 4] {
     ]
 }
 
-/// Links of 50 Mbit/s and one seed on such a link, as scenarios have where nothing is said; pieces as the product cuts
-/// them.
+/// Links of 50 Mbit/s and one seed on such a link, as scenarios have where nothing is said; pieces as the product simulates
+/// large swarms.
 fn crowd(peers: u32, mib: u64) -> Scenario {
     let piece_size = if mib >= 256 { 1 << 20 } else { 256 << 10 };
     Scenario { peers, size: mib * MIB, piece_size, ..Scenario::default() }

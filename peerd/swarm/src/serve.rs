@@ -51,6 +51,7 @@ pub struct Server {
     news: Vec<Piece>,
     news_at: Option<Moment>,
     last_news: Option<Moment>,
+    first_news: Option<Moment>,
     alarm: Alarm,
     outputs: VecDeque<Output>,
 }
@@ -63,7 +64,7 @@ impl Server {
         Self {
             carried: vec![0; geometry.count() as usize].into(),
             first_copies: lone.then(|| FirstCopies::new(geometry.count(), seed)),
-            uplink: Uplink::new(&config),
+            uplink: Uplink::new(&config, lone),
             queue: Queue::default(),
             geometry,
             config,
@@ -73,6 +74,7 @@ impl Server {
             news: Vec::new(),
             news_at: None,
             last_news: None,
+            first_news: None,
             alarm: Alarm::default(),
             outputs: VecDeque::new(),
         }

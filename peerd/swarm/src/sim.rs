@@ -4,8 +4,7 @@
 //! their messages, with delays and rates of links between them. No policy lives here: whatever is decided here would
 //! not be decided by the engine.
 //!
-//! Model: uplinks share their rate among what is under way, downlinks take one piece after another, verification
-//! takes one core of the receiver, everything else takes the latency. Headers and requests cost bytes. The same
+//! Model: uplinks and downlinks share their rates fairly among what is under way, verification takes one core of the receiver, everything else takes the latency. Headers and requests cost bytes. The same
 //! scenario gives the same outcome, on any machine.
 
 mod audit;
@@ -13,6 +12,7 @@ mod bound;
 mod churn;
 mod deliver;
 mod events;
+mod flows;
 mod links;
 mod machine;
 mod outcome;
@@ -55,7 +55,7 @@ pub struct Simulation {
     /// Holders of each piece among those who fetch, for the picture.
     copies: Vec<u32>,
     payload: u64,
-    /// Bytes that left the first holders, and anybody, since `used_at`.
+    /// Bytes that had left the first holders, and anybody, at `used_at`.
     sent_by_holders: u64,
     sent: u64,
     used_at: Moment,
@@ -64,6 +64,8 @@ pub struct Simulation {
     give_up: Moment,
     patience: Duration,
     stuck: bool,
+    /// Room for [`Simulation::tune`].
+    caps: Vec<u64>,
     next_sample: Moment,
     sample_every: Duration,
 }
@@ -93,6 +95,7 @@ impl Simulation {
             give_up: Moment::EPOCH + scenario.patience(),
             patience: scenario.patience(),
             stuck: false,
+            caps: Vec::new(),
             next_sample: Moment::EPOCH,
             sample_every,
             geometry,

@@ -23,10 +23,12 @@ use tower::Service;
 mod activity;
 mod connection;
 mod executor;
+mod held;
 mod limits;
 mod register;
 mod tracked;
 
+pub use held::Backlog;
 pub use limits::Limits;
 
 use connection::Server;

@@ -45,7 +45,7 @@ pub(super) struct Flags {
     /// They begin one after another over this time [default: 0s, all at once]
     #[arg(long, value_name = "D")]
     arrivals: Option<Span>,
-    /// Size of a piece [default: as the file would be cut]
+    /// Size of a piece [default: as the file would be cut; four times that beyond 500 peers]
     #[arg(long, value_name = "SIZE")]
     piece_size: Option<ByteCount>,
     /// Order in which pieces are fetched: rarest or in-order [default: rarest]

@@ -24,7 +24,7 @@ use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART};
 const UPDATES: usize = 256;
 
 /// Bytes of a part while the rate of the uplink is unknown.
-const UNKNOWN_PART: usize = 64 << 10;
+const UNKNOWN_PART: usize = 32 << 10;
 
 /// A file as it is offered.
 pub struct Offer {
@@ -121,11 +121,19 @@ impl Offer {
 
     /// Bytes to send in one part: little on a slow uplink.
     pub fn part_size(&self) -> usize {
-        let per_part = |rate: u64| usize::try_from(u128::from(rate) * PART_TIME.as_nanos() / 1_000_000_000);
-        match self.lock().server.uplink_rate() {
+        let inner = self.lock();
+        let flows = inner.server.load().0.max(1) as u128;
+        let per_part = |rate: u64| usize::try_from(u128::from(rate) * PART_TIME.as_nanos() / flows / 1_000_000_000);
+        match inner.server.uplink_rate() {
             0 => UNKNOWN_PART,
             rate => per_part(rate).unwrap_or(LARGEST_PART).next_power_of_two().clamp(SMALLEST_PART, LARGEST_PART),
         }
+    }
+
+    /// Bytes that may wait on a connection; nothing where the uplink is fast enough for all that there is room for.
+    pub fn backlog(&self) -> Option<u32> {
+        let part = self.part_size();
+        (part < LARGEST_PART).then(|| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
     /// Takes a neighbour in that has these pieces; nothing if there are enough. One that comes again takes the place of its
@@ -148,6 +156,10 @@ impl Offer {
         drop(inner);
         let neighbour = Neighbour { offer: Arc::clone(self), key, peer, updates };
         taken.then_some(neighbour)
+    }
+
+    pub(super) fn has_neighbour(&self, peer: PeerId) -> bool {
+        self.lock().keys.contains_key(&peer)
     }
 
     /// A neighbour asks for a piece. Who is none is refused.

@@ -7,6 +7,10 @@ use super::{Phase, State};
 
 impl State {
     pub(super) fn show(&mut self) {
+        if let Phase::Swarming(swarming) = &mut self.phase {
+            let (offers, id) = (&self.args.tools.offers, self.args.note.file_id);
+            swarming.tell_gains(|peer| offers.is_watched_by(id, peer));
+        }
         let (state, reason) = match (&self.waiting, &self.phase) {
             (_, Phase::Over) => return,
             (None, Phase::Finishing) => (TransferState::Running, None),

@@ -2,6 +2,7 @@
 //! download as a whole comes back as [`Event`]s.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use proto::directory::Holder;
@@ -41,6 +42,8 @@ pub(super) struct Swarming {
     me: ActorRef<Msg>,
     /// Requests that failed in conversations that are over.
     failures: BTreeMap<PeerId, u32>,
+    /// Pieces that are stored and that those who give us some have not been told of.
+    gained: Vec<u32>,
 }
 
 impl Swarming {
@@ -58,6 +61,7 @@ impl Swarming {
             timer: None,
             me,
             failures: BTreeMap::new(),
+            gained: Vec::new(),
         }
     }
 
@@ -138,7 +142,7 @@ impl Swarming {
                 if self.core.stored().get(piece) {
                     self.shared.figures.duplicate(length);
                 } else {
-                    self.links.iter().filter(|(other, _)| **other != key).for_each(|(_, (_, link))| link.tell(piece));
+                    self.gained.push(piece.0);
                     events.push(Event::Gained(peer, ByteCount::new(u64::from(length))));
                 }
                 Input::PieceStored { peer: key, piece }
@@ -154,6 +158,18 @@ impl Swarming {
         };
         events.extend(self.take(input));
         events
+    }
+
+    /// Tells those who give us pieces, and do not watch us themselves, what has come since this was called last: they need
+    /// to know in time for what they would show us next. Told one by one, gains cost a swarm of sixteen on two cores more
+    /// than the pieces do.
+    pub(super) fn tell_gains(&mut self, watches: impl Fn(PeerId) -> bool) {
+        if self.gained.is_empty() {
+            return;
+        }
+        let gained: Arc<[u32]> = std::mem::take(&mut self.gained).into();
+        let deaf = self.links.values().filter(|(peer, _)| !watches(*peer));
+        deaf.for_each(|(_, link)| link.tell(Arc::clone(&gained)));
     }
 
     /// The core's timer has run out.

@@ -9,10 +9,13 @@ pub struct Config {
     pub max_neighbours: usize,
     /// Asks of one neighbour that may wait.
     pub max_waiting: u32,
-    /// Grants that may always be under way. One, because a piece that shares the uplink with others arrives late, and
-    /// only a whole piece can be passed on. More are found to be needed where one neighbour alone cannot take what
-    /// the uplink sends.
+    /// Grants that may always be under way, after a start with one. Downlinks are shared by all who send to them: with
+    /// one grant each, uplinks and downlinks wait for one another a third of the time (1 - 1/e, as in any random
+    /// matching); with eight, next to never.
     pub min_grants: usize,
+    /// The same of a lone seed. More than others have, so that it has the larger share of its neighbours' downlinks:
+    /// everybody waits for what it alone can send.
+    pub lone_grants: usize,
     /// Grants that are never exceeded, slow ones set aside included.
     pub max_grants: usize,
     /// Work that should be under way on the uplink, as time at its measured rate.
@@ -25,14 +28,15 @@ pub struct Config {
     /// How many pieces a neighbour may be ahead of the least served one before the others come first, whatever they
     /// ask for.
     pub fair_pieces: u32,
-    /// The shortest time between two rounds of news: with n neighbours, n² times this. 32 ms with 8, 128 ms with 16. In
-    /// virtual time a quarter of it is up to 2 % faster; on real machines each message has its price.
+    /// The shortest time between two rounds of news: with n neighbours, n² times this: 64 ms with 8. In virtual
+    /// time a quarter of it is up to 2 % faster; on real machines each message has its price.
     pub news_spacing: Duration,
     /// The longest time that news wait.
     pub max_news_delay: Duration,
     /// Pieces a lone seed shows a neighbour beyond what that one asked for, at least.
     pub min_ahead: u32,
-    /// How long a neighbour of a lone seed may be idle before it is shown more.
+    /// How long a neighbour of a lone seed may be idle before it is shown more, and the uplink of one before it sends what
+    /// it sent before.
     pub idle_patience: Duration,
     /// After how long without an ask a neighbour may be replaced.
     pub silence: Duration,
@@ -43,13 +47,14 @@ impl Default for Config {
         Self {
             max_neighbours: 50,
             max_waiting: 256,
-            min_grants: 1,
+            min_grants: 8,
+            lone_grants: 16,
             max_grants: 64,
             grant_queue: Duration::from_millis(5),
             initial_grants: 64 << 10,
             slow_grant: Duration::from_millis(500),
             fair_pieces: 2,
-            news_spacing: Duration::from_micros(500),
+            news_spacing: Duration::from_millis(1),
             max_news_delay: Duration::from_millis(250),
             min_ahead: 2,
             idle_patience: Duration::from_millis(100),

@@ -14,7 +14,13 @@ use super::neighbour::Neighbour;
 use super::{Output, Server, Shown};
 use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
-use crate::timers::Moment;
+use crate::timers::{Moment, scale};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// In how many rounds of a piece for everybody a neighbour should ask again. It has two under way, and what it was sent
+/// waits in queues on the way that nobody here sees.
+const ROUNDS: u64 = 3;
 
 #[derive(Clone, Debug)]
 pub(super) struct FirstCopies {
@@ -27,6 +33,11 @@ pub(super) struct FirstCopies {
 }
 
 impl FirstCopies {
+    /// Whether what was sent is open to everybody.
+    pub(super) const fn is_opened(&self) -> bool {
+        self.opened
+    }
+
     pub(super) fn new(count: u32, seed: u64) -> Self {
         let mut pool: Vec<_> = (0..count).map(Piece).collect();
         let mut rng = Rng::new(seed);
@@ -99,8 +110,9 @@ impl Server {
 
     /// With nothing left to show and the uplink idle, second copies are better than none.
     pub(super) fn open_if_idle(&mut self) {
+        let idle = self.uplink.is_idle(self.now, &self.config);
         let Some(copies) = &mut self.first_copies else { return };
-        if copies.opened || !copies.pool.is_empty() || !self.uplink.is_idle() {
+        if copies.opened || !copies.pool.is_empty() || !idle {
             return;
         }
         copies.opened = true;
@@ -128,13 +140,17 @@ impl Server {
         idle.map(|neighbour| neighbour.last_ask + self.patience(neighbour)).filter(|&at| at > self.now).min()
     }
 
-    /// How long `neighbour` may be idle. Doubles each time it was shown more and asked for nothing: one that sleeps
-    /// shall not be shown everything. Nobody sits on the last pieces, though.
+    /// How long `neighbour` may be idle: long enough for what was sent to it to come and lead to the next ask, when all
+    /// share the uplink. Doubles each time it was shown more and asked for nothing: one that sleeps shall not be shown
+    /// everything. Nobody sits on the last pieces, though.
     fn patience(&self, neighbour: &Neighbour) -> Duration {
+        let round = u64::from(self.geometry.piece_size()).saturating_mul(self.neighbours.len() as u64);
+        let rounds = scale(round * ROUNDS, SECOND, self.uplink.rate());
+        let patience = self.config.idle_patience.max(Duration::from_nanos(rounds));
         let last =
             self.first_copies.as_ref().is_some_and(|copies| copies.pool.is_empty()) && !neighbour.unasked.is_empty();
         let doublings = if last { 0 } else { neighbour.ignored.min(10) };
-        self.config.idle_patience.saturating_mul(1 << doublings)
+        patience.saturating_mul(1 << doublings)
     }
 
     /// Neighbours that ask for nothing, though they were shown something, have no use for that: others are shown it,

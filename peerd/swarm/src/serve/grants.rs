@@ -1,12 +1,13 @@
-//! Who gets the next piece: few at a time, everybody in turn, and what has been sent least first.
+//! Who gets the next piece: some at a time, everybody in turn, and what has been sent least first.
 //!
-//! Few at a time, because only a whole piece can be passed on: with room for about `grant_queue` of work the first
-//! piece of a swarm is out after one piece time, not after as many as there are neighbours. Least sent first, because
-//! the neighbours then hold different pieces and can serve each other.
+//! One at a time would be best if neighbours took a piece as fast as the uplink sends it, for only a whole piece can be
+//! passed on. But their downlinks are shared by all who send to them: with one each, as many uplinks wait for a
+//! neighbour that two others send to as downlinks are idle. So there are several, as many as [`Width`] says. Least sent
+//! first, because the neighbours then hold different pieces and can serve each other.
 
 use std::time::Duration;
 
-use super::queue::Ask;
+use super::queue::{Ask, FirstCopiesGo};
 use super::width::Width;
 use super::{Config, Output, Server};
 use crate::peers::PeerKey;
@@ -32,19 +33,24 @@ pub(super) struct Uplink {
     /// Bytes and grants that are not set aside.
     bytes: u64,
     counted: usize,
+    /// When something was granted or ended last.
+    moved: Moment,
     /// How long a grant takes, smoothed, in ns.
     usual: u64,
     width: Width,
 }
 
 impl Uplink {
-    pub(super) fn new(config: &Config) -> Self {
+    /// Of a peer that is the only one to have the file (`lone`), or not.
+    pub(super) fn new(config: &Config, lone: bool) -> Self {
+        let least = if lone { config.lone_grants } else { config.min_grants };
         Self {
             grants: Vec::new(),
             bytes: 0,
             counted: 0,
+            moved: Moment::EPOCH,
             usual: 0,
-            width: Width::new(config.min_grants, config.max_grants),
+            width: Width::new(least, config.max_grants),
         }
     }
 
@@ -56,9 +62,14 @@ impl Uplink {
         self.grants.len()
     }
 
-    /// Nothing is under way but what is slow.
-    pub(super) const fn is_idle(&self) -> bool {
-        self.counted == 0
+    /// When it counts as idle: nothing is under way but what is slow, and that for a while. What was sent may still be in
+    /// queues on the way, and the next ask with what is in them.
+    pub(super) fn idle_from(&self, config: &Config) -> Option<Moment> {
+        (self.counted == 0).then(|| self.moved + config.idle_patience)
+    }
+
+    pub(super) fn is_idle(&self, now: Moment, config: &Config) -> bool {
+        self.idle_from(config).is_some_and(|from| from <= now)
     }
 
     pub(super) fn carries(&self, peer: PeerKey, piece: Piece) -> bool {
@@ -80,6 +91,7 @@ impl Uplink {
     fn push(&mut self, grant: Grant) {
         self.bytes += u64::from(grant.len);
         self.counted += 1;
+        self.moved = self.moved.max(grant.since);
         self.grants.push(grant);
     }
 
@@ -105,6 +117,7 @@ impl Uplink {
 
     /// Takes the measure of a grant that was sent whole.
     fn measure(&mut self, grant: &Grant, now: Moment) {
+        self.moved = now;
         self.width.sent(grant.len, now);
         let took = nanos(now.saturating_since(grant.since));
         self.usual = if self.usual == 0 { took } else { self.usual - self.usual / 8 + took / 8 };
@@ -136,7 +149,12 @@ impl Server {
     pub(super) fn grant(&mut self) {
         while self.uplink.has_room(&self.config) {
             let Some(Ask { peer, piece, .. }) = self.next_ask() else {
-                self.uplink.width.idle(self.now);
+                self.uplink.width.starve();
+                if self.first_copies.is_some()
+                    && let Some(from) = self.uplink.idle_from(&self.config).filter(|&from| from > self.now)
+                {
+                    self.alarm.by(from);
+                }
                 break;
             };
             let len = self.geometry.len(piece);
@@ -146,6 +164,9 @@ impl Server {
                 neighbour.granted += 1;
                 neighbour.served += u64::from(len);
                 self.queue.note_served(peer, neighbour.served);
+            }
+            if self.uplink.is_idle(self.now, &self.config) {
+                self.uplink.width.begin(self.now);
             }
             self.uplink.push(Grant { peer, piece, len, since: self.now, aside: false });
             self.outputs.push_back(Output::Grant { peer, piece });
@@ -160,7 +181,17 @@ impl Server {
         let lead = u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
         let (carried, uplink) = (&self.carried, &self.uplink);
         let sent = |piece: Piece| carried[piece.index()].saturating_add(u16::from(uplink.carries_piece(piece)));
-        self.queue.take_next(lead, self.first_copies.is_some(), sent)
+        self.queue.take_next(lead, self.first_copies_go(), sent)
+    }
+
+    fn first_copies_go(&self) -> FirstCopiesGo {
+        match &self.first_copies {
+            None => FirstCopiesGo::InTurn,
+            Some(copies) if copies.is_opened() || self.uplink.is_idle(self.now, &self.config) => {
+                FirstCopiesGo::BeforeAll
+            }
+            Some(_) => FirstCopiesGo::Alone,
+        }
     }
 
     pub(super) fn ended(&mut self, key: PeerKey, piece: Piece, sent: bool) {

@@ -10,6 +10,10 @@ use super::{Output, Role, Server, Shown};
 use crate::pieces::{Bitfield, Piece};
 use crate::timers::Moment;
 
+/// News wait no longer than this part of the time since the first ones. In the beginning there are few pieces, and
+/// everybody waits to hear of one.
+const YOUNG: u32 = 4;
+
 impl Server {
     pub(super) fn gained(&mut self, pieces: &[Piece]) {
         for &piece in pieces {
@@ -38,7 +42,9 @@ impl Server {
 
     fn interval(&self) -> Duration {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
-        self.config.news_spacing.saturating_mul(neighbours.saturating_mul(neighbours)).min(self.config.max_news_delay)
+        let usual = self.config.news_spacing.saturating_mul(neighbours.saturating_mul(neighbours));
+        let young = self.first_news.map_or(Duration::ZERO, |first| self.now.saturating_since(first) / YOUNG);
+        usual.min(self.config.max_news_delay).min(young.max(self.config.news_spacing))
     }
 
     pub(super) fn tell_news_if_due(&mut self) {
@@ -47,6 +53,7 @@ impl Server {
         }
         self.news_at = None;
         self.last_news = Some(self.now);
+        self.first_news.get_or_insert(self.now);
         let pieces = std::mem::take(&mut self.news);
         let lacks_some = |has: &Bitfield| pieces.iter().any(|&piece| !has.get(piece));
         let peers: Vec<_> = self

@@ -14,6 +14,17 @@ pub(super) struct Ask {
     served: u64,
 }
 
+/// When pieces that were never sent are sent.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum FirstCopiesGo {
+    /// As any other.
+    InTurn,
+    /// Before all others.
+    BeforeAll,
+    /// And nothing else goes meanwhile.
+    Alone,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     asks: Vec<Ask>,
@@ -38,14 +49,19 @@ impl Queue {
     }
 
     /// Takes the ask out that `sent` (times a piece was sent), what its neighbour had, and age put first, in this
-    /// order. Not considered are those who had more than `lead` bytes above the least served, unless their piece was
-    /// never sent and `first_copies` go before all.
-    pub(super) fn take_next(&mut self, lead: u64, first_copies: bool, sent: impl Fn(Piece) -> u16) -> Option<Ask> {
+    /// order. Not considered are those who had more than `lead` bytes above the least served, but for a piece that was
+    /// never sent where first copies go before all; and what was sent before, where they go alone.
+    pub(super) fn take_next(&mut self, lead: u64, first: FirstCopiesGo, sent: impl Fn(Piece) -> u16) -> Option<Ask> {
         let fair = self.asks.iter().map(|ask| ask.served).min()?.saturating_add(lead);
         let mut next = None;
         for (place, ask) in self.asks.iter().enumerate() {
             let times = sent(ask.piece);
-            if ask.served <= fair || (first_copies && times == 0) {
+            let may = match first {
+                FirstCopiesGo::InTurn => ask.served <= fair,
+                FirstCopiesGo::BeforeAll => ask.served <= fair || times == 0,
+                FirstCopiesGo::Alone => times == 0,
+            };
+            if may {
                 let rank = (times, ask.served, place);
                 next = Some(next.map_or(rank, |best| rank.min(best)));
             }
@@ -88,7 +104,8 @@ mod tests {
     fn the_piece_sent_least_is_next_among_those_who_had_least() {
         let mut queue = queue(&[(1, 0, 0), (2, 5, 10), (3, 7, 500)]);
         let sent = |piece: Piece| u16::from(piece.0 < 3);
-        let order: Vec<_> = std::iter::from_fn(|| queue.take_next(100, false, sent).map(|ask| ask.peer.0)).collect();
+        let order: Vec<_> =
+            std::iter::from_fn(|| queue.take_next(100, FirstCopiesGo::InTurn, sent).map(|ask| ask.peer.0)).collect();
         assert_eq!(order, [2, 1, 3]);
     }
 
@@ -96,14 +113,16 @@ mod tests {
     fn a_first_copy_goes_before_fairness() {
         let mut queue = queue(&[(1, 0, 0), (3, 7, 500)]);
         let sent = |piece: Piece| u16::from(piece.0 < 3);
-        assert_eq!(queue.take_next(100, true, sent).map(|ask| ask.peer.0), Some(3));
+        assert_eq!(queue.take_next(100, FirstCopiesGo::BeforeAll, sent).map(|ask| ask.peer.0), Some(3));
+        assert_eq!(queue.clone().take_next(100, FirstCopiesGo::BeforeAll, sent).map(|ask| ask.peer.0), Some(1));
+        assert!(queue.take_next(100, FirstCopiesGo::Alone, sent).is_none(), "a second copy, while first ones wait");
     }
 
     #[test]
     fn what_a_neighbour_had_counts_for_all_its_asks() {
         let mut queue = queue(&[(1, 0, 0), (1, 1, 0), (2, 2, 50)]);
         queue.note_served(PeerKey(1), 200);
-        assert_eq!(queue.take_next(0, false, |_| 0).map(|ask| ask.peer.0), Some(2));
+        assert_eq!(queue.take_next(0, FirstCopiesGo::InTurn, |_| 0).map(|ask| ask.peer.0), Some(2));
         queue.forget(PeerKey(1));
         assert_eq!(queue.len(), 0);
     }

@@ -139,7 +139,9 @@ impl Driver {
             (self.waiting.len(), self.waiting.len()),
             "asks that wait"
         );
-        assert!(self.waiting.is_empty() || self.granted.len() >= 2, "the uplink idles while somebody waits");
+        // A lone seed looks once more after a while, before it sends anything twice.
+        let later = self.server.is_lone_seed() && self.server.poll_timeout().is_some();
+        assert!(self.waiting.is_empty() || !self.granted.is_empty() || later, "the uplink idles while somebody waits");
     }
 
     fn see(&mut self, peer: PeerKey, shown: &Shown) {
@@ -190,8 +192,11 @@ proptest! {
         for step in steps {
             driver.step(step);
         }
-        while !driver.granted.is_empty() {
-            driver.step(Step::End(true));
+        for _ in 0..100 {
+            while !driver.granted.is_empty() {
+                driver.step(Step::End(true));
+            }
+            driver.step(Step::Wait(100));
         }
         prop_assert!(driver.waiting.is_empty());
     }

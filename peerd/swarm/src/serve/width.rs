@@ -16,6 +16,9 @@ const TIME: Duration = Duration::from_millis(200);
 /// Most trials left out after one that changed nothing.
 const LONGEST_REST: u32 = 32;
 
+/// How many pieces are sent for each grant more at the start.
+const START: usize = 4;
+
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Trial {
     Rest(u32),
@@ -36,6 +39,10 @@ pub(super) struct Width {
     since: Moment,
     bytes: u64,
     pieces: u32,
+    starved: bool,
+    /// Pieces sent while few were allowed, and how many are.
+    sent: usize,
+    started: usize,
 }
 
 impl Width {
@@ -43,37 +50,67 @@ impl Width {
         let least = least.max(1);
         let most = most.max(least);
         let (trial, since) = (Trial::Rest(0), Moment::EPOCH);
-        Self { grants: least, least, most, trial, rate: 0, rest: 1, less_next: false, since, bytes: 0, pieces: 0 }
+        Self {
+            grants: least,
+            least,
+            most,
+            trial,
+            rate: 0,
+            rest: 1,
+            less_next: false,
+            since,
+            bytes: 0,
+            pieces: 0,
+            starved: false,
+            sent: 0,
+            started: 1,
+        }
     }
 
+    /// One at first, so that the first pieces are out, and can be passed on, as soon as can be; more with what was sent.
     pub(super) const fn grants(&self) -> usize {
-        self.grants
+        if self.started < self.grants { self.started } else { self.grants }
     }
 
-    /// Bytes per second that the uplink sent when it was last kept busy for long enough to tell; 0 until then.
+    /// Bytes per second that the uplink sent when it was last busy for long enough to tell; 0 until then.
     pub(super) const fn rate(&self) -> u64 {
         self.rate
     }
 
-    /// The uplink had nothing to do: what was measured says nothing.
-    pub(super) const fn idle(&mut self, now: Moment) {
-        (self.since, self.bytes, self.pieces) = (now, 0, 0);
+    /// The uplink has something to do again: it is measured from here on.
+    pub(super) const fn begin(&mut self, now: Moment) {
+        (self.since, self.bytes, self.pieces, self.starved) = (now, 0, 0, false);
+    }
+
+    /// Nobody asks for all that may be granted: that says nothing of how many are needed.
+    pub(super) const fn starve(&mut self) {
+        self.starved = true;
     }
 
     /// A piece of `len` bytes was sent whole.
     pub(super) fn sent(&mut self, len: u32, now: Moment) {
         self.bytes += u64::from(len);
         self.pieces += 1;
+        self.start();
         let time = now.saturating_since(self.since);
         let enough = PIECES.max(u32::try_from(self.grants).unwrap_or(PIECES) * 2);
         if time >= TIME && self.pieces >= enough {
-            self.judge(scale(self.bytes, 1_000_000_000, nanos(time)));
-            self.idle(now);
+            self.rate = scale(self.bytes, 1_000_000_000, nanos(time));
+            if !self.starved {
+                self.judge(self.rate);
+            }
+            self.begin(now);
+        }
+    }
+
+    fn start(&mut self) {
+        if self.started < self.most {
+            self.sent += 1;
+            self.started = 1 + self.sent / START;
         }
     }
 
     fn judge(&mut self, rate: u64) {
-        self.rate = rate;
         match self.trial {
             Trial::Rest(left @ 1..) => self.trial = Trial::Rest(left - 1),
             Trial::Rest(0) if self.less_next && self.grants > self.least => self.try_less(rate),

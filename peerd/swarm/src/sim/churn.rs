@@ -36,7 +36,10 @@ impl Simulation {
         let machine = self.machine(peer);
         machine.serve = None;
         machine.mail = Vec::new();
-        machine.up.stop(now, true, |_| true);
+        for receiver in machine.up.stop(now, true, |_| true) {
+            self.flow_ended(peer, receiver);
+        }
+        let machine = self.machine(peer);
         for tell in std::mem::take(&mut machine.linked) {
             self.events.push(now + latency, What::Left { who: peer, tell });
         }
@@ -49,8 +52,8 @@ impl Simulation {
         if let Some(server) = &mut self.machine(tell).serve {
             server.handle(serve::Input::NeighbourLeft { peer: key }, now);
         }
-        if self.machine(tell).up.stop(now, false, |flow| flow.to == who) {
-            self.plan_sent(tell);
+        for receiver in self.machine(tell).up.stop(now, false, |flow| flow.to == who) {
+            self.flow_ended(tell, receiver);
         }
         self.drain_serve(tell);
         if let Some(core) = &mut self.machine(tell).fetch {

@@ -50,11 +50,7 @@ impl Simulation {
     }
 
     pub(super) fn drain_serve(&mut self, peer: u32) {
-        let turn = self.machine(peer).up.turn;
         self.carry_out(peer);
-        if self.machine(peer).up.turn != turn {
-            self.plan_sent(peer);
-        }
         self.plan_serve_timer(peer);
     }
 
@@ -64,9 +60,8 @@ impl Simulation {
                 serve::Output::Show { peers, shown } => self.say(peer, peers, shown),
                 serve::Output::Grant { peer: to, piece } => {
                     let bytes = wire_bytes(&self.scenario, self.geometry.len(piece));
-                    let now = self.now;
-                    self.machine(peer).up.start(now, to.0, piece.0, bytes);
-                    let at = now + self.scenario.latency;
+                    self.start_flow(peer, to.0, piece.0, bytes);
+                    let at = self.now + self.scenario.latency;
                     self.events.push(at, What::Begun { from: peer, to: to.0, piece: piece.0 });
                 }
                 serve::Output::Refuse { peer: to, piece, refusal } => {
@@ -162,8 +157,8 @@ impl Simulation {
         let machine = self.machine(to);
         let Some(server) = &mut machine.serve else { return };
         server.handle(serve::Input::NeighbourWithdraws { peer: PeerKey(from), piece: Piece(piece) }, now);
-        if machine.up.stop(now, true, |flow| flow.to == from && flow.piece == piece) {
-            self.plan_sent(to);
+        for receiver in machine.up.stop(now, true, |flow| flow.to == from && flow.piece == piece) {
+            self.flow_ended(to, receiver);
         }
         self.drain_serve(to);
     }
@@ -177,15 +172,6 @@ impl Simulation {
         }
     }
 
-    /// The uplink changed: its next piece is sent at another time than was thought.
-    pub(super) fn plan_sent(&mut self, from: u32) {
-        let up = &self.machine(from).up;
-        if let Some(at) = up.next() {
-            let turn = up.turn;
-            self.events.push(at, What::Sent { from, turn });
-        }
-    }
-
     pub(super) fn sent(&mut self, from: u32, turn: u32) {
         let now = self.now;
         let machine = self.machine(from);
@@ -193,20 +179,14 @@ impl Simulation {
             return;
         }
         if let Some(flow) = machine.up.finish(now) {
-            let bytes = flow.bytes();
+            self.flow_ended(from, flow.to);
             let input = serve::Input::Ended { peer: PeerKey(flow.to), piece: Piece(flow.piece), sent: true };
-            if let Some(server) = &mut machine.serve {
+            if let Some(server) = &mut self.machine(from).serve {
                 server.handle(input, now);
             }
-            self.sent += bytes;
-            self.sent_by_holders += if (from as usize) < self.scenario.holders.len() { bytes } else { 0 };
             self.receive(from, flow.to, Piece(flow.piece));
         }
-        let turn = self.machine(from).up.turn;
         self.drain_serve(from);
-        if self.machine(from).up.turn == turn {
-            self.plan_sent(from);
-        }
     }
 
     fn receive(&mut self, from: u32, to: u32, piece: Piece) {

@@ -1,4 +1,5 @@
-//! Links: an uplink whose rate is shared by what is under way, and a downlink that takes one piece after another.
+//! Links: an uplink and a downlink for each machine, whose rates are shared fairly by what is under way. A flow is as fast
+//! as both ends let it be, and what one flow leaves the others have.
 //!
 //! A connection over a lossy path is held below MSS / RTT × 1.22 / √p (Mathis, Semke, Mahdavi, Ott: "The macroscopic
 //! behavior of the TCP congestion avoidance algorithm", CCR 1997), and sends what is lost again.
@@ -17,31 +18,27 @@ pub(super) struct Flow {
     /// Bytes to send, times a thousand million.
     left: u64,
     bytes: u64,
+    /// Bytes per second at the moment.
+    rate: u64,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Uplink {
     /// Bytes per second.
     rate: u64,
-    /// Bytes per second that one flow can have at most.
-    flow_rate: u64,
     flows: Vec<Flow>,
     at: Moment,
-    /// Changes with every change of the flows.
+    /// Changes with every change of the flows and their rates.
     pub(super) turn: u32,
+    /// The turn whose next end is planned.
+    pub(super) planned: u32,
     sent: u64,
     in_vain: u64,
 }
 
-impl Flow {
-    pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
 impl Uplink {
-    pub(super) fn new(rate: u64, flow_rate: u64) -> Self {
-        Self { rate, flow_rate, flows: Vec::new(), at: Moment::EPOCH, turn: 0, sent: 0, in_vain: 0 }
+    pub(super) const fn new(rate: u64) -> Self {
+        Self { rate, flows: Vec::new(), at: Moment::EPOCH, turn: 0, planned: 0, sent: 0, in_vain: 0 }
     }
 
     /// Bytes that left so far.
@@ -49,36 +46,65 @@ impl Uplink {
         self.sent
     }
 
+    /// The same, with what has left by now of what is under way.
+    pub(super) fn moved(&self, now: Moment) -> u64 {
+        let time = nanos(now.saturating_since(self.at));
+        let left = |flow: &Flow| flow.left.saturating_sub(flow.rate.saturating_mul(time)) / SECOND;
+        self.sent + self.flows.iter().map(|flow| flow.bytes - left(flow).min(flow.bytes)).sum::<u64>()
+    }
+
     /// Bytes of those that nobody could use.
     pub(super) const fn in_vain(&self) -> u64 {
         self.in_vain
     }
 
-    fn share(&self) -> u64 {
-        (self.rate / (self.flows.len().max(1) as u64)).min(self.flow_rate)
+    /// Where its flows go.
+    pub(super) fn receivers(&self) -> impl Iterator<Item = u32> {
+        self.flows.iter().map(|flow| flow.to)
     }
 
     fn advance(&mut self, now: Moment) {
-        let done = self.share().saturating_mul(nanos(now.saturating_since(self.at)));
+        let time = nanos(now.saturating_since(self.at));
         for flow in &mut self.flows {
-            flow.left = flow.left.saturating_sub(done);
+            flow.left = flow.left.saturating_sub(flow.rate.saturating_mul(time));
         }
         self.at = now;
         self.turn = self.turn.wrapping_add(1);
     }
 
+    /// A flow begins, and stands still until [`Uplink::tune`].
     pub(super) fn start(&mut self, now: Moment, to: u32, piece: u32, bytes: u64) {
         self.advance(now);
-        self.flows.push(Flow { to, piece, left: bytes.saturating_mul(SECOND), bytes });
+        self.flows.push(Flow { to, piece, left: bytes.saturating_mul(SECOND), bytes, rate: 0 });
     }
 
-    /// When the next flow is done, if none starts or stops before.
-    pub(super) fn next(&self) -> Option<Moment> {
-        let left = self.flows.iter().map(|flow| flow.left).min()?;
-        if self.share() == 0 {
-            return None;
+    /// The rate is shared anew; `caps` is what the other end of each flow takes, in the order of the flows.
+    pub(super) fn tune(&mut self, now: Moment, caps: &[u64]) {
+        let level = level(self.rate, caps.iter().copied());
+        let same = self.flows.iter().zip(caps).all(|(flow, &cap)| flow.rate == cap.min(level));
+        if same {
+            return;
         }
-        Some(self.at + Duration::from_nanos(left.div_ceil(self.share())))
+        self.advance(now);
+        for (flow, &cap) in self.flows.iter_mut().zip(caps) {
+            flow.rate = cap.min(level);
+        }
+    }
+
+    /// What a flow to `to` could have, were it for this end alone: what others leave, and its fair share at least.
+    pub(super) fn could_send(&self, to: u32) -> u64 {
+        let others = self.flows.iter().filter(|flow| flow.to != to);
+        let (count, taken) = others.fold((0, 0), |(count, taken), flow| (count + 1, taken + flow.rate));
+        let all = self.flows.len().max(1);
+        let mine = (all - count).max(1);
+        (self.rate.saturating_sub(taken) / mine as u64).max(self.rate / all as u64)
+    }
+
+    /// When the next flow is done, if nothing changes before.
+    pub(super) fn next(&self) -> Option<Moment> {
+        let moving = self.flows.iter().filter(|flow| flow.rate > 0);
+        let takes = moving.map(|flow| flow.left.div_ceil(flow.rate)).min()?;
+        Some(self.at + Duration::from_nanos(takes))
     }
 
     /// A flow that is done by now.
@@ -90,30 +116,59 @@ impl Uplink {
         Some(flow)
     }
 
-    /// Stops the flows that `stops` names, and says whether there were any. What was sent to a machine that `stays`
-    /// was in vain.
-    pub(super) fn stop(&mut self, now: Moment, stays: bool, stops: impl Fn(&Flow) -> bool) -> bool {
+    /// Stops the flows that `stops` names, and says where they went. What was sent to a machine that `stays` was in vain.
+    pub(super) fn stop(&mut self, now: Moment, stays: bool, stops: impl Fn(&Flow) -> bool) -> Vec<u32> {
+        let mut stopped = Vec::new();
         if !self.flows.iter().any(&stops) {
-            return false;
+            return stopped;
         }
         self.advance(now);
         for flow in self.flows.extract_if(.., |flow| stops(flow)) {
             let gone = flow.bytes - (flow.left / SECOND).min(flow.bytes);
             self.sent += gone;
             self.in_vain += if stays { gone } else { 0 };
+            stopped.push(flow.to);
         }
-        true
+        stopped
     }
+}
+
+/// The level up to which everybody's demand is met when `rate` is shared fairly (max-min: Bertsekas and Gallager, "Data
+/// Networks", 1987, 6.5.2); no level at all when all demands fit.
+pub(super) fn level(rate: u64, demands: impl Iterator<Item = u64> + Clone) -> u64 {
+    let (mut left, mut open) = (rate, demands.clone().count() as u64);
+    let mut level = None;
+    while open > 0 {
+        let share = left / open;
+        let met = demands.clone().filter(|&demand| demand <= share && level.is_none_or(|level| demand > level));
+        let (count, sum) = met.fold((0, 0), |(count, sum), demand| (count + 1, sum + demand));
+        if count == 0 {
+            return share;
+        }
+        // What those leave whose demand is met goes to the others.
+        (level, left, open) = (Some(share), left - sum, open - count);
+    }
+    u64::MAX
 }
 
 /// Takes one piece after another; bytes that come while it is free pass as they come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Downlink {
+    /// Who sends to it, once for each flow.
+    pub(super) senders: Vec<u32>,
+    /// Bytes per second that each flow can have at most.
+    pub(super) level: u64,
     free: Moment,
     verified: Moment,
 }
 
 impl Downlink {
+    pub(super) fn stopped(&mut self, sender: u32) {
+        if let Some(at) = self.senders.iter().position(|&other| other == sender) {
+            self.senders.swap_remove(at);
+        }
+    }
+
     /// When a piece is in whose last byte left the sender in time to be here at `last_byte`.
     pub(super) fn receive(&mut self, last_byte: Moment, takes: Duration) -> Moment {
         self.free = last_byte.max(self.free + takes);
@@ -160,22 +215,44 @@ mod tests {
 
     #[test]
     fn two_flows_share_and_the_rest_speeds_up() {
-        let mut link = Uplink::new(1000, 1000);
+        let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
+        link.tune(at(0), &[1000]);
         link.start(at(500), 2, 1, 1000);
+        link.tune(at(500), &[1000, 1000]);
         // The first has 500 left and half of the rate; then the second has 500 left and all of it.
         assert_eq!(link.next(), Some(at(1500)));
         assert_eq!(link.finish(at(1500)).map(|flow| flow.to), Some(1));
+        link.tune(at(1500), &[1000]);
         assert_eq!(link.next(), Some(at(2000)));
         assert!(link.finish(at(2000)).is_some());
         assert_eq!((link.sent(), link.in_vain(), link.next()), (2000, 0, None));
     }
 
     #[test]
-    fn what_a_stopped_flow_sent_was_in_vain() {
-        let mut link = Uplink::new(1000, 1000);
+    fn what_one_receiver_does_not_take_goes_to_the_other() {
+        let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
-        link.stop(at(250), true, |flow| flow.to == 1);
+        link.start(at(0), 2, 1, 900);
+        link.tune(at(0), &[100, 1000]);
+        assert_eq!((link.next(), link.could_send(1), link.could_send(2)), (Some(at(1000)), 500, 900));
+        assert_eq!(link.moved(at(500)), 500);
+        assert_eq!(link.finish(at(1000)).map(|flow| flow.to), Some(2));
+    }
+
+    #[test]
+    fn a_level_meets_small_demands_and_shares_the_rest() {
+        let level = |demands: &[u64]| level(100, demands.iter().copied());
+        assert_eq!((level(&[]), level(&[60, 40]), level(&[0, 100])), (u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!((level(&[10, 80, 80]), level(&[200]), level(&[0, 30, 40, 90])), (45, 100, 35));
+    }
+
+    #[test]
+    fn what_a_stopped_flow_sent_was_in_vain() {
+        let mut link = Uplink::new(1000);
+        link.start(at(0), 1, 0, 1000);
+        link.tune(at(0), &[1000]);
+        assert_eq!(link.stop(at(250), true, |flow| flow.to == 1), [1]);
         assert_eq!((link.sent(), link.in_vain(), link.next()), (250, 250, None));
     }
 

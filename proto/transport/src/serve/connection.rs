@@ -26,6 +26,7 @@ use tower::Service;
 
 use super::activity::Activity;
 use super::executor::Owned;
+use super::held::{Backlog, Held};
 use super::register::Seat;
 use super::tracked::{self, Origin};
 use super::{BoxError, Limits};
@@ -69,12 +70,14 @@ where
             return;
         }
         let Some(acceptor) = &server.tls else {
-            return converse(&server, service, TokioIo::new(stream), activity, remote, None).await;
+            return converse(&server, service, TokioIo::new(stream), activity, remote, None, None).await;
         };
         if let Some(stream) = shake_hands(&server, acceptor, stream, remote).await {
             let peer = PeerIdentity::proven_by(stream.get_ref().1);
             activity.touch();
-            converse(&server, service, TokioIo::new(stream), activity, remote, peer).await;
+            let backlog = Backlog::free();
+            let stream = TokioIo::new(Held::new(stream, backlog.clone(), server.limits.unsent));
+            converse(&server, service, stream, activity, remote, peer, Some(backlog)).await;
         }
     };
     if activity.cut().run_until_cancelled(whole).await.is_none() {
@@ -124,6 +127,7 @@ async fn converse<S, B, I>(
     activity: &Arc<Activity>,
     remote: SocketAddr,
     peer: Option<PeerIdentity>,
+    backlog: Option<Backlog>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -134,7 +138,7 @@ async fn converse<S, B, I>(
     I: Read + Write + Unpin + Send + 'static,
 {
     let limits = &server.limits;
-    let origin = Origin { activity: Arc::clone(activity), remote, peer, answer: limits.answer };
+    let origin = Origin { activity: Arc::clone(activity), remote, peer, backlog, answer: limits.answer };
     let service = service_fn(move |request| tracked::answer(service.clone(), request, origin.clone()));
     let http = protocol(limits, Owned::new(server.tasks.clone(), activity.cut().clone()));
     let mut connection = pin!(http.serve_connection(io, service));

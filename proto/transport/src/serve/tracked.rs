@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, OpenRequest};
+use super::held::Backlog;
 use super::{BoxError, RemoteAddress};
 use crate::tls::PeerIdentity;
 
@@ -21,6 +22,8 @@ pub(super) struct Origin {
     pub(super) activity: Arc<Activity>,
     pub(super) remote: SocketAddr,
     pub(super) peer: Option<PeerIdentity>,
+    /// What may wait on the connection.
+    pub(super) backlog: Option<Backlog>,
     /// For the head of the answer.
     pub(super) answer: Duration,
 }
@@ -48,6 +51,9 @@ where
     request.extensions_mut().insert(RemoteAddress(origin.remote));
     if let Some(peer) = origin.peer {
         request.extensions_mut().insert(peer);
+    }
+    if let Some(backlog) = origin.backlog {
+        request.extensions_mut().insert(backlog);
     }
     match tokio::time::timeout(origin.answer, service.oneshot(request)).await {
         Ok(answered) => Ok(answered.map_err(Into::into)?.map(|body| Tracked { body, open })),

@@ -64,7 +64,7 @@ pub struct Simulation {
     give_up: Moment,
     patience: Duration,
     stuck: bool,
-    /// Room for [`Simulation::tune`].
+    /// Room for what is shared: kept, for it is needed with every piece.
     caps: Vec<u64>,
     next_sample: Moment,
     sample_every: Duration,

@@ -25,9 +25,12 @@ impl Simulation {
     }
 
     fn share_anew(&mut self, from: u32, to: u32) {
+        let mut demands = std::mem::take(&mut self.caps);
         let senders = &self.machines[to as usize].down.senders;
-        let demands = senders.iter().map(|&sender| self.machines[sender as usize].up.could_send(to));
-        let level = level(self.scenario.down.max(1), demands).min(flow_rate(&self.scenario));
+        demands.extend(senders.iter().map(|&sender| self.machines[sender as usize].up.could_send(to)));
+        let level = level(self.scenario.down.max(1), &demands).min(flow_rate(&self.scenario));
+        demands.clear();
+        self.caps = demands;
         let changed = std::mem::replace(&mut self.machine(to).down.level, level) != level;
         self.tune(from);
         if changed {

@@ -80,7 +80,7 @@ impl Uplink {
 
     /// The rate is shared anew; `caps` is what the other end of each flow takes, in the order of the flows.
     pub(super) fn tune(&mut self, now: Moment, caps: &[u64]) {
-        let level = level(self.rate, caps.iter().copied());
+        let level = level(self.rate, caps);
         let same = self.flows.iter().zip(caps).all(|(flow, &cap)| flow.rate == cap.min(level));
         if same {
             return;
@@ -135,12 +135,12 @@ impl Uplink {
 
 /// The level up to which everybody's demand is met when `rate` is shared fairly (max-min: Bertsekas and Gallager, "Data
 /// Networks", 1987, 6.5.2); no level at all when all demands fit.
-pub(super) fn level(rate: u64, demands: impl Iterator<Item = u64> + Clone) -> u64 {
-    let (mut left, mut open) = (rate, demands.clone().count() as u64);
+pub(super) fn level(rate: u64, demands: &[u64]) -> u64 {
+    let (mut left, mut open) = (rate, demands.len() as u64);
     let mut level = None;
     while open > 0 {
         let share = left / open;
-        let met = demands.clone().filter(|&demand| demand <= share && level.is_none_or(|level| demand > level));
+        let met = demands.iter().filter(|&&demand| demand <= share && level.is_none_or(|level| demand > level));
         let (count, sum) = met.fold((0, 0), |(count, sum), demand| (count + 1, sum + demand));
         if count == 0 {
             return share;
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_level_meets_small_demands_and_shares_the_rest() {
-        let level = |demands: &[u64]| level(100, demands.iter().copied());
+        let level = |demands: &[u64]| level(100, demands);
         assert_eq!((level(&[]), level(&[60, 40]), level(&[0, 100])), (u64::MAX, u64::MAX, u64::MAX));
         assert_eq!((level(&[10, 80, 80]), level(&[200]), level(&[0, 30, 40, 90])), (45, 100, 35));
     }

@@ -9,12 +9,12 @@ use crate::world::{Peer, World, eventually, write};
 /// Questions for the peer's list, and announcements, that the directory has answered since its start.
 fn exchanged(world: &World) -> [u64; 2] {
     let page = scrape(world.address(0, 4002));
-    ["GET", "PATCH"].map(|method| answered(&page, "/peers/{peer}/files", method))
+    ["GET", "PATCH"].map(|method| answered(&page, "/peers/{peer_id}/files", method))
 }
 
 /// Heartbeats that it has answered.
 fn beats(world: &World) -> u64 {
-    answered(&scrape(world.address(0, 4002)), "/peers/{peer}/heartbeat", "POST")
+    answered(&scrape(world.address(0, 4002)), "/peers/{peer_id}/heartbeat", "POST")
 }
 
 fn share(world: &World, peer: &Peer, name: &str) {

@@ -10,14 +10,30 @@ use proto::control::TransferState;
 /// Counters of the data plane.
 #[derive(Debug, Clone)]
 pub struct Figures {
-    sent: Counters,
-    received: Counters,
+    sent: Moved,
+    received: Moved,
     verified: Counter,
     rejected: Counter,
     duplicate: Counter,
     sources: Gauge,
     uploads: Gauge,
     ended: Counters,
+}
+
+/// Bytes that went one way. Counted with every part of a piece, so that the labels are looked up once.
+#[derive(Debug, Clone)]
+struct Moved {
+    both: Counters,
+    real: Counter,
+    simulated: Counter,
+}
+
+impl Moved {
+    fn new(name: &str, help: &str) -> Self {
+        let both = figure::counters(name, help, &["transfer"]);
+        let of = |simulated| both.with_label_values(&[kind(simulated)]);
+        Self { real: of(false), simulated: of(true), both }
+    }
 }
 
 /// Value of the label `transfer`.
@@ -27,12 +43,6 @@ pub const fn kind(simulated: bool) -> &'static str {
 
 impl Default for Figures {
     fn default() -> Self {
-        let both = |counters: Counters| {
-            for simulated in [false, true] {
-                counters.with_label_values(&[kind(simulated)]).reset();
-            }
-            counters
-        };
         let ended =
             figure::counters("peerd_transfers_ended_total", "Transfers that have ended.", &["state", "transfer"]);
         for state in [TransferState::Done, TransferState::Failed, TransferState::Cancelled] {
@@ -41,16 +51,11 @@ impl Default for Figures {
             }
         }
         Self {
-            sent: both(figure::counters(
-                "peerd_sent_bytes_total",
-                "Content sent to other peers, in bytes.",
-                &["transfer"],
-            )),
-            received: both(figure::counters(
+            sent: Moved::new("peerd_sent_bytes_total", "Content sent to other peers, in bytes."),
+            received: Moved::new(
                 "peerd_received_bytes_total",
                 "Content that came from other peers, good or not, in bytes.",
-                &["transfer"],
-            )),
+            ),
             verified: figure::counter(
                 "peerd_pieces_verified_total",
                 "Pieces that hashed to what they should and were stored.",
@@ -70,7 +75,7 @@ impl Default for Figures {
 impl Figures {
     /// Puts them on a page.
     pub fn show(&self, page: &Page) {
-        for counters in [&self.sent, &self.received, &self.ended] {
+        for counters in [&self.sent.both, &self.received.both, &self.ended] {
             page.show(counters.clone());
         }
         for counter in [&self.verified, &self.rejected, &self.duplicate] {
@@ -82,22 +87,22 @@ impl Figures {
 
     /// Content has gone out.
     pub fn sent(&self, bytes: usize) {
-        self.sent.with_label_values(&[kind(false)]).inc_by(bytes as u64);
+        self.sent.real.inc_by(bytes as u64);
     }
 
     /// It was pretended that content went out.
     pub fn pretended_sent(&self, bytes: u64) {
-        self.sent.with_label_values(&[kind(true)]).inc_by(bytes);
+        self.sent.simulated.inc_by(bytes);
     }
 
     /// Content has come in.
     pub fn received(&self, bytes: usize) {
-        self.received.with_label_values(&[kind(false)]).inc_by(bytes as u64);
+        self.received.real.inc_by(bytes as u64);
     }
 
     /// It was pretended that content came in.
     pub fn pretended_received(&self, bytes: u64) {
-        self.received.with_label_values(&[kind(true)]).inc_by(bytes);
+        self.received.simulated.inc_by(bytes);
     }
 
     /// A piece was good, and is stored.

@@ -87,7 +87,7 @@ fn run(args: Run) -> ExitCode {
     if let Err(error) = proto::secret::keep_memory_private() {
         tracing::warn!(%error, "cannot keep the memory out of core files");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
     };
@@ -101,6 +101,13 @@ fn run(args: Run) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failed(&reason),
     }
+}
+
+/// Threads that move bytes: for half of the processors. Hashing, reading and writing have threads of their own; where
+/// there were as many of these as processors besides, both would wake one another for every piece and move between the
+/// processors (3.0 instead of 3.4 CPU-seconds per GiB on two).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 async fn serve(config: Config) -> Result<(), String> {

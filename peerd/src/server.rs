@@ -13,7 +13,7 @@ use proto::peer::transfer_server::TransferServer;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::service::Routes;
+use tonic::service::{InterceptorLayer, Routes};
 use tower::Layer;
 use traces::TracedLayer;
 use transport::{Identity, Limits};
@@ -22,7 +22,9 @@ pub mod guard;
 pub mod limits;
 pub mod listing;
 pub mod offers;
+mod pieces;
 pub mod pretence;
+mod sending;
 mod service;
 pub mod uplink;
 
@@ -32,6 +34,8 @@ pub use offers::Offers;
 pub use pretence::Pretence;
 pub use service::Service;
 pub use uplink::Uplink;
+
+use pieces::PieceServer;
 
 /// Longest wait for open streams when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -81,7 +85,7 @@ impl Actor for Server {
         health.set_serving::<TransferServer<Service>>().await;
         let routes = Routes::new(healthy)
             .add_service(PeerServer::with_interceptor(args.listing, args.guard.clone()))
-            .add_service(TransferServer::with_interceptor(service, args.guard))
+            .add_service(InterceptorLayer::new(args.guard).layer(PieceServer::new(service)))
             .prepare();
         let routes = TracedLayer::new(span_name).layer(routes);
         let tls = Arc::new(transport::server_config(&args.identity));

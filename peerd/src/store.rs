@@ -1,5 +1,6 @@
 //! Bytes on disk: the only code that reads or writes content.
 //!
+//! - [`buffers`]: memory that pieces are read into, used again;
 //! - [`layout`]: the state folder, its lock, and files that are replaced whole;
 //! - [`manifests`]: piece hashes of what is shared or being fetched, checked whenever they are read;
 //! - [`source`]: pieces of a shared file, checked before they leave;
@@ -14,6 +15,7 @@
 //!
 //! Everything here blocks. Callers on async threads go through `tokio::task::spawn_blocking`.
 
+pub mod buffers;
 pub mod layout;
 pub mod manifests;
 pub mod part;

@@ -9,3 +9,6 @@
 )]
 
 tonic::include_proto!("enjambre.peer.v1");
+
+/// Path of the call whose answers are the bytes of pieces: both ends frame those by hand.
+pub const FETCH_PIECES: &str = "/enjambre.peer.v1.Transfer/FetchPieces";

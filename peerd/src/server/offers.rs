@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use bytes::Bytes;
 use proto::ids::{FileId, PeerId};
 use proto::manifest::Manifest;
 use swarm::serve::Role;
@@ -19,6 +20,7 @@ use crate::store::manifests::Manifests;
 use crate::store::part::Part;
 
 mod offer;
+mod recent;
 
 pub use offer::{Asked, Gains, Grant, Neighbour, Offer, Refused};
 
@@ -140,8 +142,8 @@ impl Offers {
         Registration { offers: self.clone(), id, finished: None }
     }
 
-    /// A download has a piece more.
-    pub fn gained(&self, id: FileId, piece: Piece) {
+    /// A download has a piece more: these bytes, which are written, and in memory still.
+    pub fn gained(&self, id: FileId, piece: Piece, chunks: &Arc<[Bytes]>) {
         let offer = {
             let mut table = self.table();
             if let Some(partial) = table.partials.get_mut(&id) {
@@ -150,7 +152,7 @@ impl Offers {
             table.open.get(&id).and_then(Weak::upgrade)
         };
         if let Some(offer) = offer {
-            offer.gained(piece);
+            offer.gained(piece, Arc::clone(chunks));
         }
     }
 

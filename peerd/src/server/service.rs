@@ -1,9 +1,9 @@
 //! The gRPC calls. Each is a few lines: find the share in the snapshot, read, hash, send.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use proto::peer::{
     SimulatedProgress, WatchPiecesRequest,
 };
 use swarm::{Bitfield, Piece};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
@@ -24,17 +24,15 @@ use transport::{Backlog, PeerIdentity};
 
 use super::limits::{MANIFEST_PART, MOST_PIECES, READS};
 use super::listing;
-use super::offers::{Gains, Grant, Offer, Offers, Refused, Source};
+use super::offers::{Gains, Offer, Offers, Source};
 use super::pretence::Pretence;
+use super::sending::Sending;
 use super::uplink::Uplink;
 use crate::figures::Figures;
 use crate::mailbox::Mailbox;
 use crate::shares::{self, Catalog};
-use crate::store::source::{self, Unreadable};
-use crate::throttle::Turn;
-
-/// Parts of a piece that wait for the connection to take them. They are slices of the one piece that was read.
-const PARTS_AHEAD: usize = 4;
+use crate::store::buffers::Buffers;
+use crate::store::source;
 
 /// How long the head of an answer waits for the first part.
 const HEAD_WAITS: Duration = Duration::from_secs(20);
@@ -51,6 +49,7 @@ pub struct Service {
     pretence: Pretence,
     figures: Figures,
     reads: Arc<Semaphore>,
+    buffers: Buffers,
     /// Ends every stream when the server does.
     closing: CancellationToken,
 }
@@ -67,7 +66,8 @@ impl Service {
         figures: Figures,
     ) -> Self {
         let reads = Arc::new(Semaphore::new(READS));
-        Self { catalog, offers, shares, uplink, pretence, figures, reads, closing: CancellationToken::new() }
+        let (buffers, closing) = (Buffers::default(), CancellationToken::new());
+        Self { catalog, offers, shares, uplink, pretence, figures, reads, buffers, closing }
     }
 
     /// The same, with streams that end when this is cancelled.
@@ -102,84 +102,44 @@ impl Service {
         let _ = self.shares.cast(shares::Msg::Suspect { file_id });
     }
 
-    /// Sends pieces, each when its turn has come, until they are through or nobody listens.
-    async fn send_pieces(
-        self,
-        offer: Arc<Offer>,
-        to: PeerId,
-        pieces: Range<u32>,
-        backlog: Option<Backlog>,
-        out: Parts,
-    ) {
-        for piece in pieces {
-            if let Some(backlog) = &backlog {
-                backlog.hold_to(offer.backlog());
-            }
-            let sent = tokio::select! {
-                sent = self.send_piece(&offer, to, piece, &out) => sent,
-                () = out.closed() => return,
-            };
-            if let Err(status) = sent {
-                let _ = out.send(Err(status)).await;
-                return;
-            }
+    /// What is sent is held to this.
+    pub(super) const fn uplink(&self) -> &Uplink {
+        &self.uplink
+    }
+
+    /// Where it is counted.
+    pub(super) const fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Waits for something, unless the server stops meanwhile: the peer is to ask elsewhere at once.
+    pub(super) async fn unless_stopped<T>(&self, wait: impl Future<Output = T>) -> Result<T, Status> {
+        self.closing.run_until_cancelled(wait).await.ok_or_else(stopping)
+    }
+
+    /// The bytes of a piece: as they came a moment ago, or read and hashed.
+    pub(super) async fn read(&self, offer: &Arc<Offer>, piece: u32) -> Result<VecDeque<Bytes>, Status> {
+        if let Some(chunks) = offer.recent(Piece(piece)) {
+            return Ok(chunks.iter().cloned().collect());
         }
-    }
-
-    async fn send_piece(&self, offer: &Arc<Offer>, to: PeerId, piece: u32, out: &Parts) -> Result<(), Status> {
-        let asked = offer.ask(to, Piece(piece)).map_err(refusal)?;
-        let grant = asked.granted().await.map_err(refusal)?;
-        self.uplink.in_a_slot(self.send_granted(offer, to, piece, grant, out)).await
-    }
-
-    async fn send_granted(
-        &self,
-        offer: &Arc<Offer>,
-        to: PeerId,
-        piece: u32,
-        grant: Grant,
-        out: &Parts,
-    ) -> Result<(), Status> {
-        let (pace, turn) = (self.uplink.to(to), Turn::next());
-        let _open = self.figures.upload();
-        let mut bytes = self.read_piece(offer, piece).await?.map_err(|error| {
+        // The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
+        let permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| stopping())?;
+        let (reading, buffers) = (Arc::clone(offer), self.buffers.clone());
+        let read = blocking(move || {
+            let _permit = permit;
+            let manifest = reading.manifest();
+            match reading.source() {
+                Source::Share(path) => source::read_piece(&source::open_regular(&path)?, manifest, piece, &buffers),
+                Source::Part(part) => source::read_piece(part.file(), manifest, piece, &buffers),
+            }
+        });
+        let bytes = read.await?.map_err(|error| {
             let id = offer.manifest().id();
             tracing::debug!(file_id = %id, piece, %error, "a piece cannot be handed out");
             self.suspect(id);
             Status::failed_precondition("this peer no longer has that piece")
         })?;
-        let (size, mut grant) = (offer.part_size(), Some(grant));
-        while !bytes.is_empty() {
-            let data = bytes.split_to(bytes.len().min(size));
-            pace.pass(turn, data.len()).await;
-            let ends = if bytes.is_empty() { grant.take() } else { None };
-            let length = data.len();
-            if out.send(Ok(Outgoing { part: PiecePart { data }, ends })).await.is_err() {
-                return Ok(());
-            }
-            self.figures.sent(length);
-        }
-        Ok(())
-    }
-
-    /// The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
-    async fn read_piece(&self, offer: &Arc<Offer>, piece: u32) -> Result<Result<Bytes, Unreadable>, Status> {
-        if let Source::Part(part) = offer.source()
-            && let Some(read) = source::read_cached_piece(part.file(), offer.manifest(), piece)
-        {
-            return Ok(read);
-        }
-        let permit = Arc::clone(&self.reads).acquire_owned().await;
-        let permit = permit.map_err(|_| Status::unavailable("this peer is stopping"))?;
-        let offer = Arc::clone(offer);
-        blocking(move || {
-            let _permit = permit;
-            match offer.source() {
-                Source::Share(path) => source::read_piece(&source::open_regular(&path)?, offer.manifest(), piece),
-                Source::Part(part) => source::read_piece(part.file(), offer.manifest(), piece),
-            }
-        })
-        .await
+        Ok(VecDeque::from([bytes]))
     }
 
     /// Cuts a stream off when the server stops: the peer is to ask elsewhere at once, not after a deadline.
@@ -191,7 +151,7 @@ impl Service {
             let closing = self.closing.clone();
             async move {
                 closing.cancelled().await;
-                Err(Status::unavailable("this peer is stopping"))
+                Err(stopping())
             }
         });
         // The notice must end the stream, or it would wait for the other one.
@@ -205,35 +165,8 @@ fn parsed(file_id: &[u8]) -> Result<FileId, Status> {
     Ok(FileId::from_bytes(bytes))
 }
 
-type Parts = mpsc::Sender<Result<Outgoing, Status>>;
-
-/// A part on its way to the connection, and what is over when that has taken it.
-struct Outgoing {
-    part: PiecePart,
-    ends: Option<Grant>,
-}
-
-/// The parts as the connection takes them. It asks for the next one when it has room for it: then the last one has left,
-/// but for what the socket holds ([`transport::Limits::unsent`]).
-fn as_taken(
-    mut first: Option<Result<Outgoing, Status>>,
-    mut parts: mpsc::Receiver<Result<Outgoing, Status>>,
-) -> impl Stream<Item = Result<PiecePart, Status>> {
-    let mut leaving: Option<Grant> = None;
-    futures_util::stream::poll_fn(move |context| {
-        if let Some(grant) = leaving.take() {
-            grant.sent();
-        }
-        let next = first.take().map_or_else(|| parts.poll_recv(context), |first| Poll::Ready(Some(first)));
-        next.map(|next| {
-            next.map(|outgoing| {
-                outgoing.map(|outgoing| {
-                    leaving = outgoing.ends;
-                    outgoing.part
-                })
-            })
-        })
-    })
+fn stopping() -> Status {
+    Status::unavailable("this peer is stopping")
 }
 
 /// Marks where one of two merged streams has ended.
@@ -312,15 +245,14 @@ impl Transfer for Service {
         let FetchPiecesRequest { file_id, first, count } = request.into_inner();
         let offer = self.open(&file_id).await?;
         let pieces = pieces(&offer.manifest().geometry(), first, count)?;
-        let (out, mut parts) = mpsc::channel(PARTS_AHEAD);
-        tokio::spawn(self.clone().send_pieces(offer, who, pieces, backlog, out));
+        let mut parts = Box::pin(Sending::new(self.clone(), offer, who, pieces, backlog).into_parts());
         // The head goes with the first part: for each piece one packet less, and one wake-up less at the other end.
-        let first = match tokio::time::timeout(HEAD_WAITS, parts.recv()).await {
+        let first = match tokio::time::timeout(HEAD_WAITS, parts.next()).await {
             Ok(Some(Err(refused))) => return Err(refused),
             Ok(first) => first,
             Err(_) => None,
         };
-        Ok(self.streaming(as_taken(first, parts)))
+        Ok(Response::new(Box::pin(futures_util::stream::iter(first).chain(parts))))
     }
 
     async fn simulate_transfer(
@@ -352,13 +284,6 @@ async fn hear_gains(mut news: Streaming<WatchPiecesRequest>, gains: Gains) {
 fn caller<T>(request: &Request<T>) -> Result<PeerId, Status> {
     let who = request.extensions().get::<PeerIdentity>().map(|who| who.peer_id);
     who.ok_or_else(|| Status::internal("the caller's key is not known"))
-}
-
-fn refusal(refused: Refused) -> Status {
-    match refused {
-        Refused::Lacking => Status::failed_precondition("this peer does not have that piece"),
-        Refused::Busy => Status::resource_exhausted("not now: watch the file first, and ask for less at a time"),
-    }
 }
 
 /// The range that was asked for, if the file has it.

@@ -1,17 +1,16 @@
 //! What leaves this peer is held to: a rate for all together, one for each peer, and so many pieces on their way at once.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use proto::ids::{PeerId, Rate};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::throttle::{Lane, PerPeer, Throttle, Turn};
 
-/// A piece that takes longer than this gives its slot to others and goes on: who reads slowly, or not at all, keeps none.
-const LENT_FOR: Duration = Duration::from_secs(10);
+mod slots;
+
+pub use slots::Slot;
+use slots::Slots;
 
 /// Peers whose place is kept before the places of those who take nothing are given up.
 const ENOUGH: usize = 64;
@@ -22,7 +21,7 @@ pub struct Uplink {
     all: Throttle,
     each: PerPeer,
     paces: Arc<Mutex<HashMap<PeerId, Arc<Pace>>>>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 /// The limits of what goes to one peer, over all its requests: so everybody gets the same, however much they ask for.
@@ -35,8 +34,7 @@ pub struct Pace {
 impl Uplink {
     /// At most `all` together, `each` to one peer, and `slots` pieces at once.
     pub fn new(all: Option<Rate>, each: Option<Rate>, slots: usize) -> Self {
-        let slots = Arc::new(Semaphore::new(slots));
-        Self { all: Throttle::new(all), each: PerPeer::new(each), paces: Arc::default(), slots }
+        Self { all: Throttle::new(all), each: PerPeer::new(each), paces: Arc::default(), slots: Slots::new(slots) }
     }
 
     /// The limits towards a peer.
@@ -52,21 +50,10 @@ impl Uplink {
         Arc::clone(paces.entry(peer).or_insert_with(pace))
     }
 
-    /// Sends a piece in one of the slots, as soon as one is free.
-    pub async fn in_a_slot<T>(&self, sending: impl Future<Output = T>) -> T {
-        // The semaphore is never closed; if it were, nothing would be bounded, and nothing else be wrong.
-        let slot = self.slots.acquire().await.ok();
-        tokio::select! {
-            sent = sending => sent,
-            never = lend(slot) => match never {},
-        }
+    /// A place to send a piece in, as soon as one is free.
+    pub async fn slot(&self) -> Slot {
+        self.slots.take().await
     }
-}
-
-async fn lend(slot: Option<SemaphorePermit<'_>>) -> Infallible {
-    tokio::time::sleep(LENT_FOR).await;
-    drop(slot);
-    std::future::pending().await
 }
 
 impl Pace {
@@ -79,41 +66,11 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use tokio::time::Instant;
 
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_at_once_than_there_are_slots() {
-        let (uplink, under_way, most) = (Uplink::new(None, None, 3), AtomicUsize::new(0), AtomicUsize::new(0));
-        let piece = async || {
-            uplink
-                .in_a_slot(async {
-                    most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    under_way.fetch_sub(1, Ordering::Relaxed);
-                })
-                .await;
-        };
-        let began = Instant::now();
-        futures_util::future::join_all((0..9).map(|_| piece())).await;
-        assert_eq!((most.into_inner(), began.elapsed()), (3, Duration::from_secs(3)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_reads_nothing_keeps_no_slot() {
-        let uplink = Uplink::new(None, None, 1);
-        let began = Instant::now();
-        let stuck = uplink.in_a_slot(std::future::pending::<()>());
-        tokio::select! {
-            biased;
-            () = stuck => unreachable!("it never ends"),
-            () = uplink.in_a_slot(async {}) => {}
-        }
-        assert_eq!(began.elapsed(), LENT_FOR);
-    }
 
     #[tokio::test(start_paused = true)]
     async fn one_peer_has_its_own_rate_and_all_have_one_together() {

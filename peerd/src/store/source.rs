@@ -2,18 +2,19 @@
 //! before it leaves.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use bytes::Bytes;
 use proto::ids::ByteCount;
 use proto::manifest::Manifest;
-use rustix::buffer::spare_capacity;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+
+use super::buffers::Buffers;
 
 /// Size and time of change of a file: as long as they stay, it is not hashed anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -69,46 +70,21 @@ pub(super) fn open_unlinked(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// [`Unreadable::Changed`] for bytes that are not that piece: nobody must get them.
-pub fn read_piece(file: &File, manifest: &Manifest, piece: u32) -> Result<Bytes, Unreadable> {
+pub fn read_piece(file: &File, manifest: &Manifest, piece: u32, buffers: &Buffers) -> Result<Bytes, Unreadable> {
     let geometry = manifest.geometry();
-    let (len, offset) = (geometry.len(piece) as usize, geometry.offset(piece));
-    let mut bytes = Vec::with_capacity(len);
-    while bytes.len() < len {
-        let at = offset + bytes.len() as u64;
-        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
-            Ok(0) => return Err(Unreadable::Changed),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(io::Error::from(error).into()),
-        }
+    let mut buffer = buffers.take(geometry.len(piece) as usize);
+    match file.read_exact_at(buffer.as_mut(), geometry.offset(piece)) {
+        Ok(()) if manifest.verify(piece, buffer.as_ref()) => Ok(buffer.freeze()),
+        Ok(()) => Err(Unreadable::Changed),
+        // It is shorter than it was.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable::Changed),
+        Err(error) => Err(error.into()),
     }
-    // The allocator may have given more than was asked for.
-    bytes.truncate(len);
-    if manifest.verify(piece, &bytes) { Ok(bytes.into()) } else { Err(Unreadable::Changed) }
-}
-
-/// Largest piece that is read without a thread of its own: its hash takes 30 µs or so.
-const INLINE: usize = 128 << 10;
-
-/// The same where it takes no time worth a thread: a small piece that is in memory already (`RWF_NOWAIT`). `None` where it
-/// is not, or the file system cannot tell.
-pub fn read_cached_piece(file: &File, manifest: &Manifest, piece: u32) -> Option<Result<Bytes, Unreadable>> {
-    let geometry = manifest.geometry();
-    let (len, offset) = (geometry.len(piece) as usize, geometry.offset(piece));
-    if len > INLINE {
-        return None;
-    }
-    let mut bytes = vec![0; len];
-    let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], offset, ReadWriteFlags::NOWAIT);
-    if read != Ok(len) {
-        return None;
-    }
-    Some(if manifest.verify(piece, &bytes) { Ok(bytes.into()) } else { Err(Unreadable::Changed) })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
-    use std::os::unix::fs::FileExt;
 
     use proto::manifest::Builder;
 
@@ -124,16 +100,14 @@ mod tests {
         builder.update(&content);
         let manifest = builder.finish().unwrap();
         let file = open_regular(&path).unwrap();
-        assert_eq!(read_piece(&file, &manifest, 2).unwrap(), content[32_768..]);
-        // Whether a file system says what it has in memory differs; what it hands out is held to the same.
-        let cached = |piece| read_cached_piece(&file, &manifest, piece);
-        assert!(cached(2).is_none_or(|read| read.unwrap() == content[32_768..]));
+        let buffers = Buffers::default();
+        let read = |piece| read_piece(&file, &manifest, piece, &buffers);
+        assert_eq!(read(2).unwrap(), content[32_768..]);
         OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"x", 20_000).unwrap();
-        assert!(matches!(read_piece(&file, &manifest, 1), Err(Unreadable::Changed)));
-        assert!(cached(1).is_none_or(|read| matches!(read, Err(Unreadable::Changed))));
-        assert!(read_piece(&file, &manifest, 2).is_ok());
+        assert!(matches!(read(1), Err(Unreadable::Changed)));
+        assert!(read(2).is_ok());
         OpenOptions::new().write(true).open(&path).unwrap().set_len(33_000).unwrap();
-        assert!(matches!(read_piece(&file, &manifest, 2), Err(Unreadable::Changed)));
+        assert!(matches!(read(2), Err(Unreadable::Changed)));
     }
 
     #[test]

@@ -11,8 +11,11 @@ use tonic::{Request, Status};
 
 use crate::directory::View;
 
-/// Calls to a peer, with the ticket.
-pub type Peer = TransferClient<InterceptedService<Channel, Bearer>>;
+/// A channel to a peer that shows the ticket.
+pub type Calls = InterceptedService<Channel, Bearer>;
+
+/// Calls to a peer.
+pub type Peer = TransferClient<Calls>;
 
 /// Puts the ticket into each request.
 #[derive(Debug, Clone)]
@@ -24,9 +27,14 @@ impl Bearer {
         Self(view)
     }
 
+    /// A channel, with the ticket.
+    pub fn shown_over(&self, channel: Channel) -> Calls {
+        InterceptedService::new(channel, self.clone())
+    }
+
     /// Calls over a channel, with the ticket.
     pub fn over(&self, channel: Channel) -> Peer {
-        TransferClient::with_interceptor(channel, self.clone())
+        Peer::new(self.shown_over(channel))
     }
 }
 

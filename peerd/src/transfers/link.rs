@@ -21,17 +21,19 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 use traces::Instrument;
 use transport::{DialOptions, Identity};
 
 use self::census::{Census, Fetch, Wait};
-use super::bearer::{Bearer, Peer};
+use self::pieces::Pieces;
+use super::bearer::{Bearer, Calls, Peer};
 use crate::figures::Figures;
 use crate::store::part::Part;
 use crate::throttle::{Lane, PerPeer, Throttle, Turn};
 
 pub mod census;
+mod pieces;
 
 /// Requests that may wait in the queue of a link. More than the core's largest window, so that it never fills.
 const QUEUE: usize = 512;
@@ -58,8 +60,8 @@ pub enum Fact {
     Gained(Vec<Piece>),
     /// The first bytes of a piece are here.
     Begun(Piece),
-    /// A piece is hashed and written.
-    Stored(Piece),
+    /// A piece is hashed and written: these bytes.
+    Stored(Piece, Arc<[Bytes]>),
     /// What came is not that piece.
     Rejected(Piece),
     /// It did not come.
@@ -196,7 +198,8 @@ async fn converse(
     report: &Report,
 ) -> Result<(), String> {
     let channel = transport::dial(&holder.address, &shared.identity, holder.peer_id, DialOptions::default()).await;
-    let mut client = shared.bearer.over(channel.map_err(|error| error.to_string())?);
+    let calls = shared.bearer.shown_over(channel.map_err(|error| error.to_string())?);
+    let mut client = Peer::new(calls.clone());
     let file_id = Bytes::copy_from_slice(shared.manifest.id().as_bytes());
     let (news, to_tell) = mpsc::channel(NEWS);
     let (have, of_many) = (hello.have.to_bytes().into(), hello.of_many);
@@ -208,6 +211,7 @@ async fn converse(
     let _source = shared.figures.source();
 
     let pace = shared.limits.from(holder.peer_id);
+    let shared = Arc::new(shared);
     let mut fetches = JoinSet::new();
     let mut running: HashMap<Piece, AbortHandle> = HashMap::new();
     loop {
@@ -215,13 +219,13 @@ async fn converse(
             ask = asks.recv() => match ask {
                 Some(Ask::Fetch(piece)) => {
                     let errand = Errand {
-                        shared: shared.clone(),
+                        shared: Arc::clone(&shared),
                         pace: pace.clone(),
                         piece,
                         turn: Turn::next(),
                         report: Arc::clone(report),
                     };
-                    let fetch = errand.run(client.clone(), file_id.clone());
+                    let fetch = errand.run(calls.clone(), file_id.clone());
                     running.insert(piece, fetches.spawn(fetch));
                 }
                 Some(Ask::Withdraw(piece)) => {
@@ -280,7 +284,7 @@ fn said(status: &Status) -> String {
 
 /// One piece to fetch.
 struct Errand {
-    shared: Shared,
+    shared: Arc<Shared>,
     pace: Pace,
     piece: Piece,
     turn: Turn,
@@ -288,14 +292,14 @@ struct Errand {
 }
 
 impl Errand {
-    async fn run(self, mut client: Peer, file_id: Bytes) -> (Piece, Fact) {
+    async fn run(self, mut calls: Calls, file_id: Bytes) -> (Piece, Fact) {
         let piece = self.piece;
         let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
-        let (mut fetch, figures) = (self.shared.census.fetch(), self.shared.figures.clone());
-        let fact = match self.receive(client.fetch_pieces(request), &mut fetch).await {
+        let mut fetch = self.shared.census.fetch();
+        let fact = match self.receive(Pieces::ask(&mut calls, &request), &mut fetch).await {
             Ok(chunks) => {
                 fetch.goes_to(Wait::Disk);
-                store(self.shared, piece, chunks).await
+                store(Arc::clone(&self.shared), piece, chunks.into()).await
             }
             Err(Refusal::TooLong) => Fact::Rejected(piece),
             Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
@@ -303,8 +307,8 @@ impl Errand {
             Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
         };
         match fact {
-            Fact::Stored(_) => figures.verified(),
-            Fact::Rejected(_) => figures.rejected(),
+            Fact::Stored(..) => self.shared.figures.verified(),
+            Fact::Rejected(_) => self.shared.figures.rejected(),
             _ => {}
         }
         (piece, fact)
@@ -313,7 +317,7 @@ impl Errand {
     /// Takes the piece in. Never more than its length is held.
     async fn receive(
         &self,
-        call: impl Future<Output = Result<tonic::Response<Streaming<proto::peer::PiecePart>>, Status>>,
+        call: impl Future<Output = Result<Pieces, Status>>,
         fetch: &mut Fetch,
     ) -> Result<Vec<Bytes>, Refusal> {
         let refusal = |status: &Status| match status.code() {
@@ -321,17 +325,17 @@ impl Errand {
             Code::ResourceExhausted => Refusal::Busy,
             _ => Refusal::Lost,
         };
-        let mut parts = within(call).await?.map_err(|status| refusal(&status))?.into_inner();
+        let mut pieces = within(call).await?.map_err(|status| refusal(&status))?;
         let mut left = self.shared.manifest.geometry().len(self.piece.0) as usize;
         let mut chunks = Vec::new();
-        while let Some(part) = within(parts.message()).await?.map_err(|status| refusal(&status))? {
-            self.shared.figures.received(part.data.len());
-            left = left.checked_sub(part.data.len()).ok_or(Refusal::TooLong)?;
+        while let Some(bytes) = within(pieces.next()).await?.map_err(|status| refusal(&status))? {
+            self.shared.figures.received(bytes.len());
+            left = left.checked_sub(bytes.len()).ok_or(Refusal::TooLong)?;
             if chunks.is_empty() {
                 (self.report)(Fact::Begun(self.piece));
             }
-            self.pace.pass(self.turn, part.data.len(), fetch).await;
-            chunks.push(part.data);
+            self.pace.pass(self.turn, bytes.len(), fetch).await;
+            chunks.push(bytes);
         }
         Ok(chunks)
     }
@@ -355,15 +359,16 @@ async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
 }
 
 /// Hashes what came and writes it if it is that piece.
-async fn store(shared: Shared, piece: Piece, chunks: Vec<Bytes>) -> Fact {
+async fn store(shared: Arc<Shared>, piece: Piece, chunks: Arc<[Bytes]>) -> Fact {
+    let written = Arc::clone(&chunks);
     let stored = tokio::task::spawn_blocking(move || {
-        if !is_piece(&shared.manifest, piece.0, &chunks) {
+        if !is_piece(&shared.manifest, piece.0, &written) {
             return Ok(false);
         }
-        shared.part.write(shared.manifest.geometry().offset(piece.0), &chunks).map(|()| true)
+        shared.part.write(shared.manifest.geometry().offset(piece.0), &written).map(|()| true)
     });
     match stored.await {
-        Ok(Ok(true)) => Fact::Stored(piece),
+        Ok(Ok(true)) => Fact::Stored(piece, chunks),
         Ok(Ok(false)) => Fact::Rejected(piece),
         Ok(Err(error)) => Fact::NotWritten(piece, error),
         // Only on the way to the daemon's end.

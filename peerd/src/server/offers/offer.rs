@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Source;
+use super::recent::Recent;
 use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART};
 
 /// Updates that may wait for a neighbour; one that reads none of them is taken for gone.
@@ -40,6 +41,7 @@ type Turn = oneshot::Sender<Result<(), Refused>>;
 struct Inner {
     server: Server,
     source: Source,
+    recent: Recent,
     next_key: u32,
     neighbours: HashMap<PeerKey, mpsc::Sender<PiecesUpdate>>,
     keys: HashMap<PeerId, PeerKey>,
@@ -98,6 +100,7 @@ impl Offer {
         let inner = Inner {
             server,
             source,
+            recent: Recent::default(),
             next_key: 0,
             neighbours: HashMap::new(),
             keys: HashMap::new(),
@@ -181,8 +184,15 @@ impl Offer {
         self.take(&mut self.lock(), Input::Role { role: Role::OneOfMany });
     }
 
-    pub(super) fn gained(&self, piece: Piece) {
-        self.take(&mut self.lock(), Input::Gained { pieces: vec![piece] });
+    pub(super) fn gained(&self, piece: Piece, chunks: Arc<[Bytes]>) {
+        let mut inner = self.lock();
+        inner.recent.put(piece, chunks);
+        self.take(&mut inner, Input::Gained { pieces: vec![piece] });
+    }
+
+    /// The bytes of a piece that came a moment ago.
+    pub fn recent(&self, piece: Piece) -> Option<Arc<[Bytes]>> {
+        self.lock().recent.get(piece)
     }
 
     pub(super) fn moved(&self, source: Source) {

@@ -11,6 +11,7 @@ use swarm::{Bitfield, Piece};
 
 use crate::shares::Share;
 use crate::shares::scan;
+use crate::store::buffers::Buffers;
 use crate::store::part::{BadDestination, Destination, Part};
 use crate::store::resume;
 use crate::store::source;
@@ -107,11 +108,12 @@ impl Plan {
     /// Takes from the local copy what hashes; the rest comes from others.
     fn copy(&self, share: &Share, part: &Part, stored: &mut Bitfield) -> std::io::Result<()> {
         let Ok(file) = source::open_regular(&share.path) else { return Ok(()) };
+        let buffers = Buffers::default();
         for piece in 0..self.manifest.geometry().count() {
             if stored.get(Piece(piece)) {
                 continue;
             }
-            if let Ok(bytes) = source::read_piece(&file, &self.manifest, piece) {
+            if let Ok(bytes) = source::read_piece(&file, &self.manifest, piece, &buffers) {
                 part.write(self.manifest.geometry().offset(piece), &[bytes])?;
                 stored.set(Piece(piece));
             }

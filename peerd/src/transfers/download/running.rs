@@ -19,8 +19,8 @@ const ROOM_EVERY: Duration = Duration::from_secs(3);
 impl State {
     pub(super) fn link(&mut self, key: PeerKey, fact: Fact) {
         let Phase::Swarming(swarming) = &mut self.phase else { return };
-        if let Fact::Stored(piece) = fact {
-            self.args.tools.offers.gained(self.args.note.file_id, piece);
+        if let Fact::Stored(piece, chunks) = &fact {
+            self.args.tools.offers.gained(self.args.note.file_id, *piece, chunks);
         }
         if let Fact::NotWritten(_, error) = fact {
             return self.not_written(error);

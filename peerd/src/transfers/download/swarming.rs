@@ -128,7 +128,7 @@ impl Swarming {
     pub(super) fn fact(&mut self, key: PeerKey, fact: Fact) -> Vec<Event> {
         let Some(peer) = self.links.get(&key).map(|(peer, _)| *peer) else {
             return match fact {
-                Fact::Stored(piece) => self.take(Input::PieceStored { peer: key, piece }),
+                Fact::Stored(piece, _) => self.take(Input::PieceStored { peer: key, piece }),
                 _ => Vec::new(),
             };
         };
@@ -137,7 +137,7 @@ impl Swarming {
             Fact::Joined(have) => Input::PeerJoined { peer: key, have },
             Fact::Gained(pieces) => Input::PeerGained { peer: key, pieces },
             Fact::Begun(piece) => Input::PieceBegun { peer: key, piece },
-            Fact::Stored(piece) => {
+            Fact::Stored(piece, _) => {
                 let length = self.shared.manifest.geometry().len(piece.0);
                 if self.core.stored().get(piece) {
                     self.shared.figures.duplicate(length);

@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use super::activity::Activity;
 use super::executor::Owned;
 use super::held::{Backlog, Held};
 use super::register::Seat;
@@ -69,15 +68,17 @@ where
             tracing::debug!(%remote, %error, "closed a connection: its socket cannot be set up");
             return;
         }
+        let (activity, answer) = (Arc::clone(activity), server.limits.answer);
+        let origin = Origin { activity, remote, peer: None, backlog: None, answer };
         let Some(acceptor) = &server.tls else {
-            return converse(&server, service, TokioIo::new(stream), activity, remote, None, None).await;
+            return converse(&server, service, TokioIo::new(stream), origin).await;
         };
         if let Some(stream) = shake_hands(&server, acceptor, stream, remote).await {
-            let peer = PeerIdentity::proven_by(stream.get_ref().1);
-            activity.touch();
-            let backlog = Backlog::free();
-            let stream = TokioIo::new(Held::new(stream, backlog.clone(), server.limits.unsent));
-            converse(&server, service, stream, activity, remote, peer, Some(backlog)).await;
+            origin.activity.touch();
+            let (peer, backlog) = (PeerIdentity::proven_by(stream.get_ref().1), Backlog::free());
+            let origin = Origin { peer, backlog: Some(backlog.clone()), ..origin };
+            let stream = Held::new(stream, backlog, server.limits.unsent);
+            converse(&server, service, TokioIo::new(stream), origin).await;
         }
     };
     if activity.cut().run_until_cancelled(whole).await.is_none() {
@@ -120,15 +121,8 @@ async fn shake_hands(
 }
 
 /// Speaks HTTP on a connection whose other end is known as far as it can be.
-async fn converse<S, B, I>(
-    server: &Server,
-    service: S,
-    io: I,
-    activity: &Arc<Activity>,
-    remote: SocketAddr,
-    peer: Option<PeerIdentity>,
-    backlog: Option<Backlog>,
-) where
+async fn converse<S, B, I>(server: &Server, service: S, io: I, origin: Origin)
+where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
@@ -137,8 +131,7 @@ async fn converse<S, B, I>(
     B::Error: Into<BoxError>,
     I: Read + Write + Unpin + Send + 'static,
 {
-    let limits = &server.limits;
-    let origin = Origin { activity: Arc::clone(activity), remote, peer, backlog, answer: limits.answer };
+    let (limits, activity, remote) = (&server.limits, Arc::clone(&origin.activity), origin.remote);
     let service = service_fn(move |request| tracked::answer(service.clone(), request, origin.clone()));
     let http = protocol(limits, Owned::new(server.tasks.clone(), activity.cut().clone()));
     let mut connection = pin!(http.serve_connection(io, service));

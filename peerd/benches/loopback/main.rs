@@ -1,6 +1,6 @@
 //! `cargo bench -p peerd`: one holder, one downloader, one file over loopback, mutual TLS and verification on: GiB/s, and
-//! CPU-seconds per GiB of both sides. nginx (TLS 1.3) and curl, which check nothing, do the same in turn where they are
-//! installed.
+//! CPU-seconds per GiB of both sides. A bare TLS socket with the same checking does the same in turn, and nginx (TLS 1.3) and
+//! curl, which check nothing, where they are installed.
 //!
 //! `BENCH_MIB` is the size of the file (1024), `BENCH_RUNS` the number of runs (3); medians are printed. The other two
 //! programs have to be there: `cargo build --release --bins`.
@@ -13,10 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+mod bare;
+
 const DIRECTORY: &str = "127.0.0.1:24001";
 const SEED: &str = "127.0.0.1:25001";
 const SINK: &str = "127.0.0.1:25002";
 const NGINX: &str = "127.0.0.1:24443";
+const BARE: &str = "127.0.0.1:24444";
 /// Clock ticks per second in `/proc/PID/stat`: the same on every Linux that Rust runs on (`man 5 proc`, `USER_HZ`).
 const TICKS: f64 = 100.0;
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -149,6 +152,25 @@ impl Bench {
         Run { seconds, cpu: [seed.cpu() - before[0], sink.cpu() - before[1]] }
     }
 
+    /// The giving end of a bare TLS socket.
+    fn bare(&self) -> Program {
+        let mut give = Command::new(std::env::current_exe().unwrap());
+        give.args(["bare-give", BARE]).arg(self.path("file")).arg(self.path("giver.key"));
+        let giver = Program::start(&mut give);
+        eventually("the bare socket listens", || std::net::TcpStream::connect(BARE).is_ok());
+        giver
+    }
+
+    fn take_bare(&self, giver: &Program) -> Run {
+        let target = self.path("bare");
+        let _ = fs::remove_file(&target);
+        let before = giver.cpu();
+        let mut take = Command::new(std::env::current_exe().unwrap());
+        take.args(["bare-take", BARE]).arg(target).arg(self.path("taker.key")).arg(self.path("giver.key"));
+        let (seconds, cpu) = timed(&mut take);
+        Run { seconds, cpu: [giver.cpu() - before, cpu] }
+    }
+
     /// nginx with one worker, as a peer has one connection; `None` where it, curl or openssl is missing.
     fn nginx(&self) -> Option<Program> {
         let there = |program: &str| {
@@ -207,6 +229,9 @@ fn report(name: &str, mib: usize, runs: &[Run]) {
 }
 
 fn main() {
+    if bare::is_child(&std::env::args_os().skip(1).collect::<Vec<_>>()) {
+        return;
+    }
     let (mib, count) = (number("BENCH_MIB", 1024), number("BENCH_RUNS", 3));
     let bench = Bench::new(mib);
     let _directory = bench.directory();
@@ -215,14 +240,16 @@ fn main() {
     assert!(
         bench.ask("seed", ["-q", "upload"]).arg(bench.path("file")).stdout(Stdio::null()).status().unwrap().success()
     );
-    let nginx = bench.nginx();
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (giver, nginx) = (bench.bare(), bench.nginx());
+    let (mut ours, mut bare, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..count {
         ours.push(bench.enjambre(&seed));
+        bare.push(bench.take_bare(&giver));
         theirs.extend(nginx.as_ref().map(|nginx| bench.curl(nginx)));
     }
     println!("{mib} MiB over loopback, median of {count}, in turn:");
     report("enjambre", mib, &ours);
+    report("bare TLS", mib, &bare);
     if theirs.is_empty() {
         println!("nginx+curl   not measured: nginx, curl or openssl is not installed");
     } else {

@@ -28,7 +28,8 @@ use crate::rng::Rng;
 use crate::timers::Moment;
 pub use audit::Broken;
 use deliver::Messages;
-use events::{Events, What};
+use events::{Events, What, When};
+use links::{Downlink, Uplink};
 use machine::Machine;
 pub use outcome::{LimitedBy, Outcome, Sample};
 pub use scenario::{Arrivals, Constants, Lie, Scenario};
@@ -45,6 +46,9 @@ pub struct Simulation {
     messages: Messages,
     /// Complete holders first, then those who fetch, then liars.
     machines: Vec<Machine>,
+    /// Their links, close together: a change at one is looked at from many.
+    ups: Vec<Uplink>,
+    downs: Vec<Downlink>,
     /// Who is there, for the directory's samples.
     present: Vec<u32>,
     /// Where each machine stands in `present`.
@@ -64,8 +68,10 @@ pub struct Simulation {
     give_up: Moment,
     patience: Duration,
     stuck: bool,
-    /// Room for what is shared: kept, for it is needed with every piece.
-    caps: Vec<u64>,
+    /// Bytes per second that one connection can reach.
+    flow_rate: u64,
+    /// Room for what senders could send: kept, for it is needed with every piece.
+    demands: Vec<u64>,
     next_sample: Moment,
     sample_every: Duration,
 }
@@ -81,6 +87,8 @@ impl Simulation {
             events: Events::default(),
             messages: Messages::default(),
             machines: Vec::new(),
+            ups: Vec::new(),
+            downs: Vec::new(),
             present: Vec::new(),
             present_at: Vec::new(),
             unfinished: scenario.peers,
@@ -95,7 +103,8 @@ impl Simulation {
             give_up: Moment::EPOCH + scenario.patience(),
             patience: scenario.patience(),
             stuck: false,
-            caps: Vec::new(),
+            flow_rate: links::flow_rate(&scenario),
+            demands: Vec::new(),
             next_sample: Moment::EPOCH,
             sample_every,
             geometry,
@@ -119,17 +128,17 @@ impl Simulation {
                 self.take_last_sample();
                 return false;
             }
-            let Some((at, what)) = self.events.pop() else { return false };
-            let hopeless = at > self.give_up && !matches!(what, What::Arrive { .. });
+            let Some((when, what)) = self.events.pop() else { return false };
+            let hopeless = when.at > self.give_up && !matches!(what, What::Arrive { .. });
             if hopeless {
                 self.stuck = true;
                 return false;
             }
-            self.now = at;
+            self.now = when.at;
             if self.now >= self.next_sample {
                 self.take_sample();
             }
-            self.happen(what);
+            self.happen(when, what);
         }
         true
     }
@@ -145,7 +154,7 @@ impl Simulation {
         (done, done + self.unfinished)
     }
 
-    fn happen(&mut self, what: What) {
+    fn happen(&mut self, when: When, what: What) {
         match what {
             What::Arrive { peer } => self.arrive(peer),
             What::Leave { peer } => self.leave(peer),
@@ -157,7 +166,7 @@ impl Simulation {
             What::Ask { from, to, piece } => self.asked(from, to, piece),
             What::Withdraw { from, to, piece } => self.withdrawn(from, to, piece),
             What::Refused { from, to, piece, busy } => self.refused(from, to, piece, busy),
-            What::Sent { from, turn } => self.sent(from, turn),
+            What::Sent { from } => self.sent(from, when),
             What::Begun { from, to, piece } => self.begun(from, to, piece),
             What::Arrived { from, to, piece } => self.arrived(from, to, piece),
             What::FetchTimer { peer } => self.fetch_timer(peer),

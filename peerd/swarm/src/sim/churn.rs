@@ -36,7 +36,7 @@ impl Simulation {
         let machine = self.machine(peer);
         machine.serve = None;
         machine.mail = Vec::new();
-        for receiver in machine.up.stop(now, true, |_| true) {
+        for receiver in self.ups[peer as usize].stop(now, true, |_| true) {
             self.flow_ended(peer, receiver);
         }
         let machine = self.machine(peer);
@@ -52,7 +52,7 @@ impl Simulation {
         if let Some(server) = &mut self.machine(tell).serve {
             server.handle(serve::Input::NeighbourLeft { peer: key }, now);
         }
-        for receiver in self.machine(tell).up.stop(now, false, |flow| flow.to == who) {
+        for receiver in self.ups[tell as usize].stop(now, false, |flow| flow.to == who) {
             self.flow_ended(tell, receiver);
         }
         self.drain_serve(tell);

@@ -1,7 +1,7 @@
 //! Carries what the halves say to each other, and hands them what arrives.
 
 use super::Simulation;
-use super::events::What;
+use super::events::{What, When};
 use super::links::wire_bytes;
 use super::scenario::Lie;
 use crate::core::{Failure, Input, Output};
@@ -157,7 +157,7 @@ impl Simulation {
         let machine = self.machine(to);
         let Some(server) = &mut machine.serve else { return };
         server.handle(serve::Input::NeighbourWithdraws { peer: PeerKey(from), piece: Piece(piece) }, now);
-        for receiver in machine.up.stop(now, true, |flow| flow.to == from && flow.piece == piece) {
+        for receiver in self.ups[to as usize].stop(now, true, |flow| flow.to == from && flow.piece == piece) {
             self.flow_ended(to, receiver);
         }
         self.drain_serve(to);
@@ -172,13 +172,15 @@ impl Simulation {
         }
     }
 
-    pub(super) fn sent(&mut self, from: u32, turn: u32) {
+    pub(super) fn sent(&mut self, from: u32, when: When) {
         let now = self.now;
-        let machine = self.machine(from);
-        if machine.up.turn != turn {
-            return;
+        let up = &mut self.ups[from as usize];
+        match up.plan.come(when) {
+            Ok(()) => {}
+            Err(None) => return,
+            Err(Some(later)) => return self.events.push_at(later, What::Sent { from }),
         }
-        if let Some(flow) = machine.up.finish(now) {
+        if let Some(flow) = up.finish(now) {
             self.flow_ended(from, flow.to);
             let input = serve::Input::Ended { peer: PeerKey(flow.to), piece: Piece(flow.piece), sent: true };
             if let Some(server) = &mut self.machine(from).serve {
@@ -195,7 +197,7 @@ impl Simulation {
         let verify = nanos(self.scenario.constants.verify_per_mib);
         let verify = Duration::from_nanos(scale(u64::from(len), verify, 1 << 20));
         let last_byte = self.now + self.scenario.latency;
-        let down = &mut self.machine(to).down;
+        let down = &mut self.downs[to as usize];
         let received = down.receive(last_byte, wire);
         let verified = down.verify(received, verify);
         self.events.push(verified, What::Arrived { from, to, piece: piece.0 });

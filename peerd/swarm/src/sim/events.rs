@@ -53,10 +53,9 @@ pub(super) enum What {
         piece: u32,
         busy: bool,
     },
-    /// Something on the uplink is sent whole, unless the uplink has changed since (`turn`).
+    /// Something on the uplink is sent whole, unless the uplink has changed since.
     Sent {
         from: u32,
-        turn: u32,
     },
     /// The first bytes of a piece are received.
     Begun {
@@ -76,6 +75,13 @@ pub(super) enum What {
     ServeTimer {
         peer: u32,
     },
+}
+
+/// When something happens: in the order of moments, and of numbers among those of one moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct When {
+    pub(super) at: Moment,
+    number: u64,
 }
 
 /// A slot of the wheel is 2^16 ns, or 66 µs.
@@ -110,22 +116,20 @@ impl Default for Events {
 
 #[derive(Debug)]
 struct Event {
-    at: Moment,
-    /// Decides among those of one moment.
-    place: u64,
+    when: When,
     what: What,
 }
 
 impl Event {
     const fn slot(&self) -> u64 {
-        self.at.as_nanos() >> SLOT_BITS
+        self.when.at.as_nanos() >> SLOT_BITS
     }
 }
 
 impl Ord for Event {
     /// The next one is the greatest: a heap gives that out first.
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.place).cmp(&(self.at, self.place))
+        other.when.cmp(&self.when)
     }
 }
 
@@ -137,7 +141,7 @@ impl PartialOrd for Event {
 
 impl PartialEq for Event {
     fn eq(&self, other: &Self) -> bool {
-        self.place == other.place
+        self.when == other.when
     }
 }
 
@@ -145,9 +149,18 @@ impl Eq for Event {}
 
 impl Events {
     pub(super) fn push(&mut self, at: Moment, what: What) {
-        let event = Event { at, place: self.count, what };
+        let when = self.reserve(at);
+        self.push_at(when, what);
+    }
+
+    /// The next place among those of one moment: taken now, for something that may be pushed later.
+    pub(super) const fn reserve(&mut self, at: Moment) -> When {
         self.count += 1;
-        self.put(event);
+        When { at, number: self.count }
+    }
+
+    pub(super) fn push_at(&mut self, when: When, what: What) {
+        self.put(Event { when, what });
     }
 
     fn put(&mut self, event: Event) {
@@ -166,11 +179,11 @@ impl Events {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Moment, What)> {
+    pub(super) fn pop(&mut self) -> Option<(When, What)> {
         while self.current.is_empty() {
             self.turn()?;
         }
-        self.current.pop().map(|event| (event.at, event.what))
+        self.current.pop().map(|event| (event.when, event.what))
     }
 
     /// Goes on to the next slot; over all empty ones where the wheel is empty. `None` when there is nothing at all.
@@ -225,14 +238,14 @@ mod tests {
                     expected.insert((at, number));
                 } else {
                     let next = expected.pop_first();
-                    let popped = events.pop().map(|(at, what)| (at, peer(what)));
+                    let popped = events.pop().map(|(when, what)| (when.at, peer(what)));
                     prop_assert_eq!(popped, next);
                     now = next.map_or(now, |(at, _)| at);
                 }
             }
             prop_assert_eq!(events.is_empty(), expected.is_empty());
-            while let Some((at, what)) = events.pop() {
-                prop_assert_eq!(Some((at, peer(what))), expected.pop_first());
+            while let Some((when, what)) = events.pop() {
+                prop_assert_eq!(Some((when.at, peer(what))), expected.pop_first());
             }
             prop_assert!(expected.is_empty());
         }

@@ -7,64 +7,50 @@
 
 use super::Simulation;
 use super::events::What;
-use super::links::{flow_rate, level};
+use super::links::level;
 
 impl Simulation {
     /// Bytes begin to flow.
     pub(super) fn start_flow(&mut self, from: u32, to: u32, piece: u32, bytes: u64) {
-        let now = self.now;
-        self.machine(from).up.start(now, to, piece, bytes);
-        self.machine(to).down.senders.push(from);
+        self.ups[from as usize].start(self.now, to, piece, bytes);
+        self.downs[to as usize].senders.push(from);
         self.share_anew(from, to);
     }
 
     /// A flow between these two is over.
     pub(super) fn flow_ended(&mut self, from: u32, to: u32) {
-        self.machine(to).down.stopped(from);
+        self.downs[to as usize].stopped(from);
         self.share_anew(from, to);
     }
 
     fn share_anew(&mut self, from: u32, to: u32) {
-        let mut demands = std::mem::take(&mut self.caps);
-        let senders = &self.machines[to as usize].down.senders;
-        demands.extend(senders.iter().map(|&sender| self.machines[sender as usize].up.could_send(to)));
-        let level = level(self.scenario.down.max(1), &demands).min(flow_rate(&self.scenario));
+        let mut demands = std::mem::take(&mut self.demands);
+        let down = &mut self.downs[to as usize];
+        demands.extend(down.senders.iter().map(|&sender| self.ups[sender as usize].could_send(to)));
+        let level = level(self.scenario.down.max(1), &demands.iter().copied()).min(self.flow_rate);
         demands.clear();
-        self.caps = demands;
-        let changed = std::mem::replace(&mut self.machine(to).down.level, level) != level;
-        self.tune(from);
+        self.demands = demands;
+        let changed = std::mem::replace(&mut down.level, level) != level;
+        self.tune(from, to, level);
         if changed {
-            for at in 0..self.machines[to as usize].down.senders.len() {
-                let sender = self.machines[to as usize].down.senders[at];
+            for at in 0..self.downs[to as usize].senders.len() {
+                let sender = self.downs[to as usize].senders[at];
                 if sender != from {
-                    self.tune(sender);
+                    self.tune(sender, to, level);
                 }
             }
         }
     }
 
-    fn tune(&mut self, sender: u32) {
-        let mut caps = std::mem::take(&mut self.caps);
-        let receivers = self.machines[sender as usize].up.receivers();
-        caps.extend(receivers.map(|receiver| self.machines[receiver as usize].down.level));
-        let now = self.now;
-        let up = &mut self.machine(sender).up;
-        let turn = up.turn;
-        up.tune(now, &caps);
-        if up.turn != turn || up.planned != turn {
-            self.plan_sent(sender);
-        }
-        caps.clear();
-        self.caps = caps;
-    }
-
-    /// The uplink changed: its next piece is sent at another time than was thought.
-    fn plan_sent(&mut self, from: u32) {
-        let up = &mut self.machine(from).up;
-        up.planned = up.turn;
-        if let Some(at) = up.next() {
-            let turn = up.turn;
-            self.events.push(at, What::Sent { from, turn });
+    /// What `to` takes may have changed, and with it when the sender's next piece is sent.
+    fn tune(&mut self, sender: u32, to: u32, level: u64) {
+        let up = &mut self.ups[sender as usize];
+        up.tune(self.now, to, level);
+        if up.plan.is_stale {
+            let ends = up.next().map(|at| self.events.reserve(at));
+            if let Some(when) = up.plan.set(ends) {
+                self.events.push_at(when, What::Sent { from: sender });
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::events::When;
 use super::scenario::Scenario;
 use crate::timers::{Moment, nanos, scale};
 
@@ -18,27 +19,29 @@ pub(super) struct Flow {
     /// Bytes to send, times a thousand million.
     left: u64,
     bytes: u64,
-    /// Bytes per second at the moment.
-    rate: u64,
+    /// Bytes per second that the other end takes; none before that said so.
+    cap: u64,
 }
 
+/// Knows of the other ends what matters here, for there are many of them, far apart in memory.
 #[derive(Clone, Debug)]
 pub(super) struct Uplink {
     /// Bytes per second.
     rate: u64,
+    /// Bytes per second that each flow can have at most.
+    level: u64,
     flows: Vec<Flow>,
     at: Moment,
-    /// Changes with every change of the flows and their rates.
-    pub(super) turn: u32,
-    /// The turn whose next end is planned.
-    pub(super) planned: u32,
+    /// When something is sent next.
+    pub(super) plan: Plan,
     sent: u64,
     in_vain: u64,
 }
 
 impl Uplink {
     pub(super) const fn new(rate: u64) -> Self {
-        Self { rate, flows: Vec::new(), at: Moment::EPOCH, turn: 0, planned: 0, sent: 0, in_vain: 0 }
+        let plan = Plan::new();
+        Self { rate, level: u64::MAX, flows: Vec::new(), at: Moment::EPOCH, plan, sent: 0, in_vain: 0 }
     }
 
     /// Bytes that left so far.
@@ -49,7 +52,7 @@ impl Uplink {
     /// The same, with what has left by now of what is under way.
     pub(super) fn moved(&self, now: Moment) -> u64 {
         let time = nanos(now.saturating_since(self.at));
-        let left = |flow: &Flow| flow.left.saturating_sub(flow.rate.saturating_mul(time)) / SECOND;
+        let left = |flow: &Flow| flow.left.saturating_sub(self.rate_of(flow).saturating_mul(time)) / SECOND;
         self.sent + self.flows.iter().map(|flow| flow.bytes - left(flow).min(flow.bytes)).sum::<u64>()
     }
 
@@ -58,43 +61,42 @@ impl Uplink {
         self.in_vain
     }
 
-    /// Where its flows go.
-    pub(super) fn receivers(&self) -> impl Iterator<Item = u32> {
-        self.flows.iter().map(|flow| flow.to)
+    /// Bytes per second at the moment.
+    fn rate_of(&self, flow: &Flow) -> u64 {
+        flow.cap.min(self.level)
     }
 
     fn advance(&mut self, now: Moment) {
         let time = nanos(now.saturating_since(self.at));
         for flow in &mut self.flows {
-            flow.left = flow.left.saturating_sub(flow.rate.saturating_mul(time));
+            flow.left = flow.left.saturating_sub(flow.cap.min(self.level).saturating_mul(time));
         }
         self.at = now;
-        self.turn = self.turn.wrapping_add(1);
+        self.plan.is_stale = true;
     }
 
     /// A flow begins, and stands still until [`Uplink::tune`].
     pub(super) fn start(&mut self, now: Moment, to: u32, piece: u32, bytes: u64) {
         self.advance(now);
-        self.flows.push(Flow { to, piece, left: bytes.saturating_mul(SECOND), bytes, rate: 0 });
+        self.flows.push(Flow { to, piece, left: bytes.saturating_mul(SECOND), bytes, cap: 0 });
     }
 
-    /// The rate is shared anew; `caps` is what the other end of each flow takes, in the order of the flows.
-    pub(super) fn tune(&mut self, now: Moment, caps: &[u64]) {
-        let level = level(self.rate, caps);
-        let same = self.flows.iter().zip(caps).all(|(flow, &cap)| flow.rate == cap.min(level));
-        if same {
-            return;
+    /// The rate is shared anew; flows to `to` can have `cap` there.
+    pub(super) fn tune(&mut self, now: Moment, to: u32, cap: u64) {
+        let cap_of = |flow: &Flow| if flow.to == to { cap } else { flow.cap };
+        let level = level(self.rate, &self.flows.iter().map(cap_of));
+        let same = self.flows.iter().all(|flow| self.rate_of(flow) == cap_of(flow).min(level));
+        if !same {
+            self.advance(now);
         }
-        self.advance(now);
-        for (flow, &cap) in self.flows.iter_mut().zip(caps) {
-            flow.rate = cap.min(level);
-        }
+        self.flows.iter_mut().filter(|flow| flow.to == to).for_each(|flow| flow.cap = cap);
+        self.level = level;
     }
 
     /// What a flow to `to` could have, were it for this end alone: what others leave, and its fair share at least.
     pub(super) fn could_send(&self, to: u32) -> u64 {
         let others = self.flows.iter().filter(|flow| flow.to != to);
-        let (count, taken) = others.fold((0, 0), |(count, taken), flow| (count + 1, taken + flow.rate));
+        let (count, taken) = others.fold((0, 0), |(count, taken), flow| (count + 1, taken + self.rate_of(flow)));
         let all = self.flows.len().max(1);
         let mine = (all - count).max(1);
         (self.rate.saturating_sub(taken) / mine as u64).max(self.rate / all as u64)
@@ -102,8 +104,8 @@ impl Uplink {
 
     /// When the next flow is done, if nothing changes before.
     pub(super) fn next(&self) -> Option<Moment> {
-        let moving = self.flows.iter().filter(|flow| flow.rate > 0);
-        let takes = moving.map(|flow| flow.left.div_ceil(flow.rate)).min()?;
+        let moving = self.flows.iter().map(|flow| (flow.left, self.rate_of(flow))).filter(|&(_, rate)| rate > 0);
+        let takes = moving.map(|(left, rate)| left.div_ceil(rate)).min()?;
         Some(self.at + Duration::from_nanos(takes))
     }
 
@@ -133,14 +135,55 @@ impl Uplink {
     }
 }
 
+/// The event at which something is sent, and the one that is in the queue. When an uplink slows down, as it does with most of
+/// what others begin, the earlier event stays and leads to the later one: a queue in which every change left an event behind
+/// would be mostly of those.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Plan {
+    /// When the next is sent.
+    ends: Option<When>,
+    queued: Option<When>,
+    /// Flows or their rates have changed since.
+    pub(super) is_stale: bool,
+}
+
+impl Plan {
+    const fn new() -> Self {
+        Self { ends: None, queued: None, is_stale: false }
+    }
+
+    /// Something is sent at `ends`. Says what is to be queued.
+    pub(super) fn set(&mut self, ends: Option<When>) -> Option<When> {
+        (self.ends, self.is_stale) = (ends, false);
+        let earlier = self.queued.is_none_or(|queued| ends.is_some_and(|ends| ends.at < queued.at));
+        if earlier {
+            self.queued = ends;
+        }
+        ends.filter(|_| earlier)
+    }
+
+    /// The event of `when` has come. Says whether something is sent, and otherwise what is to be queued.
+    pub(super) fn come(&mut self, when: When) -> Result<(), Option<When>> {
+        if self.queued != Some(when) {
+            return Err(None);
+        }
+        self.queued = None;
+        if self.ends == Some(when) {
+            return Ok(());
+        }
+        self.queued = self.ends;
+        Err(self.ends)
+    }
+}
+
 /// The level up to which everybody's demand is met when `rate` is shared fairly (max-min: Bertsekas and Gallager, "Data
 /// Networks", 1987, 6.5.2); no level at all when all demands fit.
-pub(super) fn level(rate: u64, demands: &[u64]) -> u64 {
+pub(super) fn level(rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + Clone)) -> u64 {
     let (mut left, mut open) = (rate, demands.len() as u64);
     let mut level = None;
     while open > 0 {
         let share = left / open;
-        let met = demands.iter().filter(|&&demand| demand <= share && level.is_none_or(|level| demand > level));
+        let met = demands.clone().filter(|&demand| demand <= share && level.is_none_or(|level| demand > level));
         let (count, sum) = met.fold((0, 0), |(count, sum), demand| (count + 1, sum + demand));
         if count == 0 {
             return share;
@@ -217,13 +260,13 @@ mod tests {
     fn two_flows_share_and_the_rest_speeds_up() {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
-        link.tune(at(0), &[1000]);
+        link.tune(at(0), 1, 1000);
         link.start(at(500), 2, 1, 1000);
-        link.tune(at(500), &[1000, 1000]);
+        link.tune(at(500), 2, 1000);
         // The first has 500 left and half of the rate; then the second has 500 left and all of it.
         assert_eq!(link.next(), Some(at(1500)));
         assert_eq!(link.finish(at(1500)).map(|flow| flow.to), Some(1));
-        link.tune(at(1500), &[1000]);
+        link.tune(at(1500), 1, 1000);
         assert_eq!(link.next(), Some(at(2000)));
         assert!(link.finish(at(2000)).is_some());
         assert_eq!((link.sent(), link.in_vain(), link.next()), (2000, 0, None));
@@ -234,7 +277,8 @@ mod tests {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
         link.start(at(0), 2, 1, 900);
-        link.tune(at(0), &[100, 1000]);
+        link.tune(at(0), 1, 100);
+        link.tune(at(0), 2, 1000);
         assert_eq!((link.next(), link.could_send(1), link.could_send(2)), (Some(at(1000)), 500, 900));
         assert_eq!(link.moved(at(500)), 500);
         assert_eq!(link.finish(at(1000)).map(|flow| flow.to), Some(2));
@@ -242,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_level_meets_small_demands_and_shares_the_rest() {
-        let level = |demands: &[u64]| level(100, demands);
+        let level = |demands: &[u64]| level(100, &demands.iter().copied());
         assert_eq!((level(&[]), level(&[60, 40]), level(&[0, 100])), (u64::MAX, u64::MAX, u64::MAX));
         assert_eq!((level(&[10, 80, 80]), level(&[200]), level(&[0, 30, 40, 90])), (45, 100, 35));
     }
@@ -251,7 +295,7 @@ mod tests {
     fn what_a_stopped_flow_sent_was_in_vain() {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
-        link.tune(at(0), &[1000]);
+        link.tune(at(0), 1, 1000);
         assert_eq!(link.stop(at(250), true, |flow| flow.to == 1), [1]);
         assert_eq!((link.sent(), link.in_vain(), link.next()), (250, 250, None));
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::links::{Downlink, Uplink};
 use super::scenario::{Lie, Scenario};
 use crate::core::Core;
 use crate::discovery::Looks;
@@ -11,7 +10,8 @@ use crate::pieces::{Bitfield, Geometry, Piece};
 use crate::serve::{Input, Role, Server};
 use crate::timers::Moment;
 
-#[derive(Debug)]
+/// One that will fetch, at first.
+#[derive(Debug, Default)]
 pub(super) struct Machine {
     /// Those who fetch.
     pub(super) fetch: Option<Core>,
@@ -19,8 +19,6 @@ pub(super) struct Machine {
     pub(super) serve: Option<Server>,
     pub(super) lie: Option<Lie>,
     pub(super) present: bool,
-    pub(super) up: Uplink,
-    pub(super) down: Downlink,
     /// Machines it is connected to, either way.
     pub(super) linked: Vec<u32>,
     /// Banned or turned away: not connected to again.
@@ -38,32 +36,10 @@ pub(super) struct Machine {
 const MOST_MAIL: usize = 64;
 
 impl Machine {
-    fn new(up: u64) -> Self {
-        Self {
-            fetch: None,
-            serve: None,
-            lie: None,
-            present: false,
-            up: Uplink::new(up),
-            down: Downlink::default(),
-            linked: Vec::new(),
-            shunned: Vec::new(),
-            fetch_timer: None,
-            serve_timer: None,
-            looks: Looks::default(),
-            look_at: None,
-            mail: Vec::new(),
-        }
-    }
-
-    pub(super) fn holder(scenario: &Scenario, geometry: Geometry, up: u64, role: Role, luck: u64) -> Self {
+    pub(super) fn holder(scenario: &Scenario, geometry: Geometry, role: Role, luck: u64) -> Self {
         let have = Bitfield::full(geometry.count());
         let server = Server::new(geometry, have, role, scenario.serve.clone(), luck, Moment::EPOCH);
-        Self { serve: Some(server), ..Self::new(up) }
-    }
-
-    pub(super) fn leecher(scenario: &Scenario) -> Self {
-        Self::new(scenario.up)
+        Self { serve: Some(server), ..Self::default() }
     }
 
     /// Whether it is there and lacks something.
@@ -79,10 +55,10 @@ impl Machine {
     }
 
     pub(super) fn liar(scenario: &Scenario, geometry: Geometry, lie: Lie, luck: u64) -> Self {
-        let mut machine = Self::new(scenario.up);
-        if lie == Lie::WrongBytes {
-            machine = Self::holder(scenario, geometry, scenario.up, Role::OneOfMany, luck);
-        }
+        let machine = match lie {
+            Lie::WrongBytes => Self::holder(scenario, geometry, Role::OneOfMany, luck),
+            Lie::Refuses | Lie::Silent => Self::default(),
+        };
         Self { lie: Some(lie), ..machine }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::links::Uplink;
 use super::{Simulation, bound};
 use crate::timers::{Moment, nanos, scale};
 
@@ -114,10 +115,9 @@ impl Simulation {
             let could = scale(rate, time, 1_000_000_000);
             u32::try_from(scale(sent, 1000, could.max(1))).unwrap_or(u32::MAX).min(1000)
         };
-        let moved =
-            |machines: &[super::Machine]| machines.iter().map(|machine| machine.up.moved(self.now)).sum::<u64>();
-        let by_holders = moved(&self.machines[..self.scenario.holders.len()]);
-        let by_all = by_holders + moved(&self.machines[self.scenario.holders.len()..]);
+        let moved = |ups: &[Uplink]| ups.iter().map(|up| up.moved(self.now)).sum::<u64>();
+        let by_holders = moved(&self.ups[..self.scenario.holders.len()]);
+        let by_all = by_holders + moved(&self.ups[self.scenario.holders.len()..]);
         let used = (share(by_holders - self.sent_by_holders, holders), share(by_all - self.sent, everybody));
         (self.used_at, self.sent_by_holders, self.sent) = (self.now, by_holders, by_all);
         used
@@ -131,8 +131,7 @@ impl Simulation {
         let last = after(1000);
         let lower_bound = bound::lower_bound(&self.scenario);
         let stuck = self.stuck || (self.unfinished > 0 && self.events.is_empty());
-        let holders = &self.machines[..self.scenario.holders.len()];
-        let sent: u64 = holders.iter().map(|machine| machine.up.sent()).sum();
+        let sent: u64 = self.ups[..self.scenario.holders.len()].iter().map(Uplink::sent).sum();
         let wanted = self.scenario.size.saturating_mul(stayed as u64);
         Outcome {
             first: completions.first().copied(),
@@ -152,6 +151,6 @@ impl Simulation {
 
     fn wasted(&self) -> u64 {
         let twice = |machine: &super::Machine| machine.fetch.as_ref().map_or(0, |core| core.progress().duplicate_bytes);
-        self.machines.iter().map(|machine| twice(machine) + machine.up.in_vain()).sum()
+        self.machines.iter().map(twice).sum::<u64>() + self.ups.iter().map(Uplink::in_vain).sum::<u64>()
     }
 }

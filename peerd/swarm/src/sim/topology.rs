@@ -3,6 +3,7 @@
 use super::Simulation;
 use super::deliver::earlier;
 use super::events::What;
+use super::links::{Downlink, Uplink};
 use super::machine::Machine;
 use super::scenario::{Arrivals, Lie};
 use crate::peers::{Have, PeerKey};
@@ -20,15 +21,15 @@ impl Simulation {
         let role = if alone { Role::LoneSeed } else { Role::OneOfMany };
         for up in self.scenario.holders.clone() {
             let luck = self.rng.next();
-            self.machines.push(Machine::holder(&self.scenario, self.geometry, up, role, luck));
+            self.add(Machine::holder(&self.scenario, self.geometry, role, luck), up);
         }
         let first = self.machines.len();
         for _ in 0..self.scenario.peers {
-            self.machines.push(Machine::leecher(&self.scenario));
+            self.add(Machine::default(), self.scenario.up);
         }
         for kind in Lie::ALL.into_iter().cycle().take(self.scenario.liars() as usize) {
             let luck = self.rng.next();
-            self.machines.push(Machine::liar(&self.scenario, self.geometry, kind, luck));
+            self.add(Machine::liar(&self.scenario, self.geometry, kind, luck), self.scenario.up);
         }
         self.present_at = vec![u32::MAX; self.machines.len()];
         let count = u32::try_from(self.machines.len()).expect("machines are counted in 32 bits");
@@ -40,6 +41,12 @@ impl Simulation {
         for peer in first..liars {
             self.schedule_arrival(peer, peer - first);
         }
+    }
+
+    fn add(&mut self, machine: Machine, up: u64) {
+        self.machines.push(machine);
+        self.ups.push(Uplink::new(up));
+        self.downs.push(Downlink::default());
     }
 
     fn schedule_arrival(&mut self, peer: u32, place: u32) {

@@ -17,8 +17,10 @@ mod members;
 mod messages;
 #[cfg(test)]
 mod tests;
+mod touch;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::peers::{Peer, PeerKey, PeerView};
 use crate::picker::Picker;
@@ -42,7 +44,7 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct Core {
     geometry: Geometry,
-    config: Config,
+    config: Arc<Config>,
     rng: Rng,
     phase: Phase,
     /// The latest moment the driver named; a clock that goes back is held here.
@@ -74,8 +76,15 @@ pub struct Core {
 
 impl Core {
     /// A download of which `already_stored` is on disk and verified. An empty or complete file is [`Output::Done`] at
-    /// once.
-    pub fn new(geometry: Geometry, already_stored: Bitfield, config: Config, seed: u64, now: Moment) -> Self {
+    /// once. One `config` can be shared by many.
+    pub fn new(
+        geometry: Geometry,
+        already_stored: Bitfield,
+        config: impl Into<Arc<Config>>,
+        seed: u64,
+        now: Moment,
+    ) -> Self {
+        let config = config.into();
         let stored = already_stored.resized(geometry.count());
         let mut core = Self {
             picker: Picker::new(geometry.count(), &stored).with_order(config.piece_order),
@@ -124,6 +133,15 @@ impl Core {
             Input::Cancel => self.cancel(),
         }
         self.settle();
+    }
+
+    /// [`Input::PeerGained`], of pieces that many are told of.
+    pub(crate) fn hear_of_gains(&mut self, peer: PeerKey, pieces: &[Piece], now: Moment) {
+        self.now = self.now.max(now);
+        if !matches!(self.phase, Phase::Cancelled) {
+            self.peer_gained(peer, pieces);
+            self.settle();
+        }
     }
 
     /// To be called at [`Core::poll_timeout`] or later; harmless at any time.

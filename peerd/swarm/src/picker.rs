@@ -61,6 +61,11 @@ impl Picker {
         self.open.get(piece)
     }
 
+    /// How many partial holders `piece` has.
+    pub(crate) fn holders(&self, piece: Piece) -> u16 {
+        self.rarity.holders(piece)
+    }
+
     /// `piece` may be picked.
     pub(crate) fn open(&mut self, piece: Piece) {
         if self.open.set(piece) {

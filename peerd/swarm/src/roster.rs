@@ -7,6 +7,9 @@ use std::ops::{Index, IndexMut};
 
 use crate::peers::PeerKey;
 
+/// Room is made for at least so many at a time.
+const STEP: usize = 8;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Roster<T> {
     keys: Vec<PeerKey>,
@@ -25,6 +28,12 @@ impl<T> Roster<T> {
     /// Where the item stands now; `None` when the key is there already.
     pub(crate) fn insert(&mut self, key: PeerKey, item: T) -> Option<usize> {
         let at = self.keys.binary_search(&key).err()?;
+        if self.keys.len() == self.keys.capacity() {
+            // Doubling would leave half of it empty, and this is most of what a peer's state takes.
+            let more = (self.keys.len() / 4).max(STEP);
+            self.keys.reserve_exact(more);
+            self.items.reserve_exact(more);
+        }
         self.keys.insert(at, key);
         self.items.insert(at, item);
         Some(at)

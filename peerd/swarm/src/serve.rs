@@ -18,9 +18,11 @@ mod news;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod width;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::peers::PeerKey;
 use crate::pieces::{Bitfield, Geometry, Piece};
@@ -37,7 +39,7 @@ use queue::Queue;
 #[derive(Clone, Debug)]
 pub struct Server {
     geometry: Geometry,
-    config: Config,
+    config: Arc<Config>,
     now: Moment,
     have: Bitfield,
     /// Times each piece was sent whole.
@@ -58,7 +60,15 @@ pub struct Server {
 
 impl Server {
     /// A peer that has `have`. A [`Role::LoneSeed`] is one that has every piece and believes that nobody else does.
-    pub fn new(geometry: Geometry, have: Bitfield, role: Role, config: Config, seed: u64, now: Moment) -> Self {
+    pub fn new(
+        geometry: Geometry,
+        have: Bitfield,
+        role: Role,
+        config: impl Into<Arc<Config>>,
+        seed: u64,
+        now: Moment,
+    ) -> Self {
+        let config = config.into();
         let have = have.resized(geometry.count());
         let lone = matches!(role, Role::LoneSeed) && have.is_full() && !have.is_empty();
         Self {
@@ -88,13 +98,19 @@ impl Server {
             Input::NeighbourAsks { peer, piece } => self.neighbour_asks(peer, piece),
             Input::NeighbourWithdraws { peer, piece } => self.neighbour_withdraws(peer, piece),
             // Nothing to grant follows from these, and they are by far the most frequent.
-            Input::NeighbourHas { peer, pieces } => return self.neighbour_has(peer, &pieces),
+            Input::NeighbourHas { peer, pieces } => return self.neighbour_has(peer, pieces.into_iter()),
             Input::NeighbourLeft { peer } => self.neighbour_left(peer),
             Input::Ended { peer, piece, sent } => self.ended(peer, piece, sent),
             Input::Gained { pieces } => self.gained(&pieces),
             Input::Role { role } => self.role_changed(role),
         }
         self.grant();
+    }
+
+    /// [`Input::NeighbourHas`], of pieces that many are told of.
+    pub(crate) fn hear_of_gains(&mut self, peer: PeerKey, pieces: &mut dyn Iterator<Item = Piece>, now: Moment) {
+        self.now = self.now.max(now);
+        self.neighbour_has(peer, pieces);
     }
 
     /// To be called at [`Server::poll_timeout`] or later; harmless at any time.

@@ -7,6 +7,7 @@
 //! Model: uplinks and downlinks share their rates fairly among what is under way, verification takes one core of the receiver, everything else takes the latency. Headers and requests cost bytes. The same
 //! scenario gives the same outcome, on any machine.
 
+mod ahead;
 mod audit;
 mod bound;
 mod churn;
@@ -15,11 +16,13 @@ mod events;
 mod flows;
 mod links;
 mod machine;
+mod mail;
 mod outcome;
 mod scenario;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod wheel;
 
 use std::time::Duration;
 
@@ -30,7 +33,7 @@ pub use audit::Broken;
 use deliver::Messages;
 use events::{Events, What, When};
 use links::{Downlink, Uplink};
-use machine::Machine;
+use machine::{Machine, Policies};
 pub use outcome::{LimitedBy, Outcome, Sample};
 pub use scenario::{Arrivals, Constants, Lie, Scenario};
 
@@ -39,6 +42,7 @@ pub use scenario::{Arrivals, Constants, Lie, Scenario};
 #[derive(Debug)]
 pub struct Simulation {
     scenario: Scenario,
+    policies: Policies,
     geometry: Geometry,
     rng: Rng,
     now: Moment,
@@ -72,6 +76,10 @@ pub struct Simulation {
     flow_rate: u64,
     /// Room for what senders could send: kept, for it is needed with every piece.
     demands: Vec<u64>,
+    /// Events that happen before more are read ahead.
+    until_read_ahead: usize,
+    /// Room for where somebody stands among the neighbours of others: kept, too.
+    places: Vec<Option<usize>>,
     next_sample: Moment,
     sample_every: Duration,
 }
@@ -82,6 +90,7 @@ impl Simulation {
         let geometry = Geometry::new(scenario.size, scenario.piece_size)?;
         let sample_every = (bound::lower_bound(&scenario) / 50).max(Duration::from_millis(1));
         let mut simulation = Self {
+            policies: Policies::from(&scenario),
             rng: Rng::new(scenario.seed),
             now: Moment::EPOCH,
             events: Events::default(),
@@ -105,6 +114,8 @@ impl Simulation {
             stuck: false,
             flow_rate: links::flow_rate(&scenario),
             demands: Vec::new(),
+            until_read_ahead: 0,
+            places: Vec::new(),
             next_sample: Moment::EPOCH,
             sample_every,
             geometry,
@@ -128,6 +139,11 @@ impl Simulation {
                 self.take_last_sample();
                 return false;
             }
+            if self.until_read_ahead == 0 {
+                self.read_ahead();
+                self.until_read_ahead = ahead::EVENTS;
+            }
+            self.until_read_ahead -= 1;
             let Some((when, what)) = self.events.pop() else { return false };
             let hopeless = when.at > self.give_up && !matches!(what, What::Arrive { .. });
             if hopeless {

@@ -59,11 +59,15 @@ impl Bitfield {
 
     /// Adds `piece`; says whether that changed anything.
     pub fn set(&mut self, piece: Piece) -> bool {
-        let fresh = piece.0 < self.len && !self.get(piece);
-        if fresh {
-            self.words[piece.index() / WORD] |= 1 << (piece.index() % WORD);
-            self.ones += 1;
+        if piece.0 >= self.len {
+            return false;
         }
+        // No branch on what is there: a guess would be wrong half of the time, and whatever follows would wait for memory.
+        let word = &mut self.words[piece.index() / WORD];
+        let bit = piece.index() % WORD;
+        let fresh = *word >> bit & 1 == 0;
+        *word |= 1 << bit;
+        self.ones += u32::from(fresh);
         fresh
     }
 

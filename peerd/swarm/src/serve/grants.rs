@@ -76,6 +76,11 @@ impl Uplink {
         self.grants.iter().any(|grant| grant.peer == peer && grant.piece == piece)
     }
 
+    /// Whether the first or the last grant is to `peer`.
+    pub(super) fn carries_any_to(&self, peer: PeerKey) -> bool {
+        [self.grants.first(), self.grants.last()].into_iter().flatten().any(|grant| grant.peer == peer)
+    }
+
     pub(super) fn carries_piece(&self, piece: Piece) -> bool {
         self.grants.iter().any(|grant| grant.piece == piece && !grant.aside)
     }

@@ -122,9 +122,9 @@ impl Server {
         self.end_grant(at, piece, false);
     }
 
-    pub(super) fn neighbour_has(&mut self, key: PeerKey, pieces: &[Piece]) {
+    pub(super) fn neighbour_has(&mut self, key: PeerKey, pieces: impl Iterator<Item = Piece>) {
         let Some(at) = self.find(key) else { return };
-        for &piece in pieces {
+        for piece in pieces {
             self.neighbours[at].has.set(piece);
         }
     }

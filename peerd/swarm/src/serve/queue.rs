@@ -39,8 +39,12 @@ impl Queue {
         self.asks.iter().any(|ask| ask.piece == piece)
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    /// Whether the first or the last ask is of `peer`.
+    pub(super) fn wants_any_of(&self, peer: PeerKey) -> bool {
+        [self.asks.first(), self.asks.last()].into_iter().flatten().any(|ask| ask.peer == peer)
+    }
+
+    pub(super) const fn len(&self) -> usize {
         self.asks.len()
     }
 

@@ -2,6 +2,7 @@
 
 use super::Simulation;
 use super::events::What;
+use super::mail::Mail;
 use crate::core::Input;
 use crate::discovery::Looks;
 use crate::peers::PeerKey;
@@ -35,7 +36,7 @@ impl Simulation {
         }
         let machine = self.machine(peer);
         machine.serve = None;
-        machine.mail = Vec::new();
+        machine.mail = Mail::default();
         for receiver in self.ups[peer as usize].stop(now, true, |_| true) {
             self.flow_ended(peer, receiver);
         }

@@ -9,7 +9,6 @@ use crate::peers::{Have, PeerKey};
 use crate::pieces::Piece;
 use crate::serve::{self, Refusal, Shown};
 use crate::timers::{Moment, nanos, scale};
-use std::sync::Arc;
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
@@ -83,7 +82,7 @@ impl Simulation {
     pub(super) fn shown(&mut self, message: u32) {
         let Message { from, to, shown } = self.messages.take(message);
         if let Shown::More(pieces) = shown {
-            let pieces: Arc<[Piece]> = pieces.into();
+            self.read_ahead_of_gains(from, &to, &pieces);
             for to in to {
                 self.show_more(from, to.0, &pieces);
             }
@@ -96,13 +95,13 @@ impl Simulation {
 
     /// By far the most frequent of all events, so what can wait waits: what a neighbour has matters to the serving half
     /// only when that has news itself, and gains of what is stored here matter to nobody.
-    fn show_more(&mut self, from: u32, to: u32, pieces: &Arc<[Piece]>) {
+    fn show_more(&mut self, from: u32, to: u32, pieces: &[Piece]) {
         let now = self.now;
         let machine = &mut self.machines[to as usize];
         let Some(core) = &mut machine.fetch else { return };
         let known = pieces.iter().all(|&piece| core.stored().get(piece));
         if !known {
-            core.handle(Input::PeerGained { peer: PeerKey(from), pieces: pieces.to_vec() }, now);
+            core.hear_of_gains(PeerKey(from), pieces, now);
         }
         machine.keep_mail(PeerKey(from), pieces, now);
         if !known {
@@ -314,6 +313,19 @@ impl Messages {
         }
         self.kept.push(Some(message));
         u32::try_from(self.kept.len() - 1).expect("fewer than 2^32 messages are on their way")
+    }
+
+    /// Reads the message, without whom it is for.
+    pub(super) fn touch(&self, at: u32) -> usize {
+        self.kept[at as usize].as_ref().map_or(0, |message| message.to.len())
+    }
+
+    /// Reads whom the message is for, and of what it is.
+    pub(super) fn touch_lists(&self, at: u32) -> usize {
+        let Some(message) = &self.kept[at as usize] else { return 0 };
+        let piece =
+            if let Shown::More(pieces) = &message.shown { pieces.first().map_or(0, |piece| piece.index()) } else { 0 };
+        message.to.first().map_or(0, |to| to.0 as usize) ^ piece
     }
 
     fn take(&mut self, at: u32) -> Message {

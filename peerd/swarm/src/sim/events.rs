@@ -1,8 +1,9 @@
-//! What happens when: a binary heap of small events, first come first served among those of one moment.
+//! What happens when: a calendar of small events, first come first served among those of one moment.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::wheel::Wheel;
 use crate::timers::Moment;
 
 /// Something that happens at a moment. Machines are named by their index.
@@ -90,37 +91,38 @@ const SLOT_BITS: u32 = 16;
 const SLOTS: u64 = 1 << 16;
 
 /// A calendar queue (Brown, "Calendar queues: a fast O(1) priority queue implementation", CACM 1988): events of the slot at
-/// hand are in a small heap, later ones in unsorted slots, and the few beyond the wheel in a heap of their own. One large
-/// heap misses the cache at every level of it, with millions of events.
+/// hand are sorted, later ones in unsorted slots, and the few beyond the wheel in a heap. One large heap misses the cache at
+/// every level of it, with millions of events.
 #[derive(Debug)]
 pub(super) struct Events {
-    /// Of the slot `now` and earlier.
-    current: BinaryHeap<Event>,
+    /// Of the slot `now`, the next one last.
+    due: Vec<Event>,
+    /// Those that were pushed since into that slot.
+    fresh: BinaryHeap<Event>,
     now: u64,
     /// Of the slots after `now`, each at its number modulo [`SLOTS`].
-    wheel: Box<[Vec<Event>]>,
-    on_wheel: usize,
-    /// Emptied slots, for the next ones that are filled: room kept in every slot would be room for all there ever was.
-    spare: Vec<Vec<Event>>,
+    wheel: Wheel,
     beyond: BinaryHeap<Event>,
     count: u64,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        let wheel = (0..SLOTS).map(|_| Vec::new()).collect();
-        let (current, beyond) = (BinaryHeap::new(), BinaryHeap::new());
-        Self { current, now: 0, wheel, on_wheel: 0, spare: Vec::new(), beyond, count: 0 }
+        let (fresh, beyond) = (BinaryHeap::new(), BinaryHeap::new());
+        Self { due: Vec::new(), fresh, now: 0, wheel: Wheel::new(SLOTS), beyond, count: 0 }
     }
 }
 
-#[derive(Debug)]
-struct Event {
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Event {
     when: When,
-    what: What,
+    pub(super) what: What,
 }
 
 impl Event {
+    /// Stands where none is.
+    pub(super) const NONE: Self = Self { when: When { at: Moment::EPOCH, number: 0 }, what: What::Arrive { peer: 0 } };
+
     const fn slot(&self) -> u64 {
         self.when.at.as_nanos() >> SLOT_BITS
     }
@@ -166,35 +168,28 @@ impl Events {
     fn put(&mut self, event: Event) {
         let slot = event.slot();
         if slot <= self.now {
-            self.current.push(event);
+            self.fresh.push(event);
         } else if slot < self.now + SLOTS {
-            let slot = &mut self.wheel[index(slot)];
-            if slot.capacity() == 0 {
-                *slot = self.spare.pop().unwrap_or_default();
-            }
-            slot.push(event);
-            self.on_wheel += 1;
+            self.wheel.put(index(slot), event);
         } else {
             self.beyond.push(event);
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<(When, What)> {
-        while self.current.is_empty() {
+        while self.due.is_empty() && self.fresh.is_empty() {
             self.turn()?;
         }
-        self.current.pop().map(|event| (event.when, event.what))
+        let pushed = self.fresh.peek().is_some_and(|fresh| self.due.last().is_none_or(|due| fresh.when < due.when));
+        let event = if pushed { self.fresh.pop() } else { self.due.pop() };
+        event.map(|event| (event.when, event.what))
     }
 
     /// Goes on to the next slot; over all empty ones where the wheel is empty. `None` when there is nothing at all.
     fn turn(&mut self) -> Option<()> {
-        self.now = if self.on_wheel > 0 { self.now + 1 } else { self.beyond.peek()?.slot() };
-        let mut due = std::mem::take(&mut self.wheel[index(self.now)]);
-        self.on_wheel -= due.len();
-        self.current.extend(due.drain(..));
-        if due.capacity() > 0 {
-            self.spare.push(due);
-        }
+        self.now = if self.wheel.is_empty() { self.beyond.peek()?.slot() } else { self.now + 1 };
+        self.wheel.take(index(self.now), &mut self.due);
+        self.due.sort_unstable_by_key(|event| std::cmp::Reverse(event.when));
         while self.beyond.peek().is_some_and(|event| event.slot() < self.now + SLOTS)
             && let Some(event) = self.beyond.pop()
         {
@@ -203,8 +198,13 @@ impl Events {
         Some(())
     }
 
+    /// What happens next, if nothing is pushed before: at least what `count` events are, where the slot has so many.
+    pub(super) fn coming(&self, count: usize) -> impl Iterator<Item = What> {
+        self.due.iter().rev().take(count).map(|event| event.what)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.current.is_empty() && self.on_wheel == 0 && self.beyond.is_empty()
+        self.due.is_empty() && self.fresh.is_empty() && self.wheel.is_empty() && self.beyond.is_empty()
     }
 }
 

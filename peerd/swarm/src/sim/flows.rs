@@ -26,13 +26,18 @@ impl Simulation {
     fn share_anew(&mut self, from: u32, to: u32) {
         let mut demands = std::mem::take(&mut self.demands);
         let down = &mut self.downs[to as usize];
-        demands.extend(down.senders.iter().map(|&sender| self.ups[sender as usize].could_send(to)));
+        demands.extend(down.senders.iter().map(|&sender| {
+            let up = &self.ups[sender as usize];
+            if sender == from { up.could_send(to) } else { up.could_send_each(down.flows_from(sender), down.level) }
+        }));
         let level = level(self.scenario.down.max(1), &demands.iter().copied()).min(self.flow_rate);
         demands.clear();
         self.demands = demands;
         let changed = std::mem::replace(&mut down.level, level) != level;
         self.tune(from, to, level);
         if changed {
+            let senders = &self.downs[to as usize].senders;
+            std::hint::black_box(senders.iter().fold(0, |all, &at| all ^ self.ups[at as usize].touch_flows()));
             for at in 0..self.downs[to as usize].senders.len() {
                 let sender = self.downs[to as usize].senders[at];
                 if sender != from {

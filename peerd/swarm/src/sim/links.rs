@@ -23,13 +23,17 @@ pub(super) struct Flow {
     cap: u64,
 }
 
-/// Knows of the other ends what matters here, for there are many of them, far apart in memory.
+/// Knows of the other ends what matters here, for there are many of them, far apart in memory. What the other ends want to know
+/// comes first, on one cache line.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Uplink {
     /// Bytes per second.
     rate: u64,
     /// Bytes per second that each flow can have at most.
     level: u64,
+    /// Bytes per second of all flows together.
+    taken: u64,
     flows: Vec<Flow>,
     at: Moment,
     /// When something is sent next.
@@ -41,7 +45,7 @@ pub(super) struct Uplink {
 impl Uplink {
     pub(super) const fn new(rate: u64) -> Self {
         let plan = Plan::new();
-        Self { rate, level: u64::MAX, flows: Vec::new(), at: Moment::EPOCH, plan, sent: 0, in_vain: 0 }
+        Self { rate, level: u64::MAX, taken: 0, flows: Vec::new(), at: Moment::EPOCH, plan, sent: 0, in_vain: 0 }
     }
 
     /// Bytes that left so far.
@@ -91,15 +95,34 @@ impl Uplink {
         }
         self.flows.iter_mut().filter(|flow| flow.to == to).for_each(|flow| flow.cap = cap);
         self.level = level;
+        self.taken = self.flows.iter().map(|flow| self.rate_of(flow)).sum();
     }
 
     /// What a flow to `to` could have, were it for this end alone: what others leave, and its fair share at least.
     pub(super) fn could_send(&self, to: u32) -> u64 {
-        let others = self.flows.iter().filter(|flow| flow.to != to);
-        let (count, taken) = others.fold((0, 0), |(count, taken), flow| (count + 1, taken + self.rate_of(flow)));
-        let all = self.flows.len().max(1);
-        let mine = (all - count).max(1);
-        (self.rate.saturating_sub(taken) / mine as u64).max(self.rate / all as u64)
+        let mine = self.flows.iter().filter(|flow| flow.to == to);
+        let (count, taken) = mine.fold((0, 0), |(count, taken), flow| (count + 1, taken + self.rate_of(flow)));
+        self.could_send_beyond(count, taken)
+    }
+
+    /// The same to a receiver that has `count` flows from here, and takes `cap` of each: without a look at them.
+    pub(super) fn could_send_each(&self, count: u64, cap: u64) -> u64 {
+        self.could_send_beyond(count, cap.min(self.level) * count)
+    }
+
+    fn could_send_beyond(&self, mine: u64, taken: u64) -> u64 {
+        let others = self.taken - taken;
+        (self.rate.saturating_sub(others) / mine.max(1)).max(self.rate / self.flows.len().max(1) as u64)
+    }
+
+    /// Reads the state itself: see [`crate::sim::ahead`].
+    pub(super) const fn touch(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Reads its flows: see [`crate::sim::ahead`].
+    pub(super) fn touch_flows(&self) -> u64 {
+        self.flows.first().map_or(0, |flow| flow.left) ^ self.flows.last().map_or(0, |flow| flow.left)
     }
 
     /// When the next flow is done, if nothing changes before.
@@ -114,6 +137,7 @@ impl Uplink {
         self.advance(now);
         let at = self.flows.iter().position(|flow| flow.left == 0)?;
         let flow = self.flows.remove(at);
+        self.taken -= self.rate_of(&flow);
         self.sent += flow.bytes;
         Some(flow)
     }
@@ -128,6 +152,7 @@ impl Uplink {
         for flow in self.flows.extract_if(.., |flow| stops(flow)) {
             let gone = flow.bytes - (flow.left / SECOND).min(flow.bytes);
             self.sent += gone;
+            self.taken -= flow.cap.min(self.level);
             self.in_vain += if stays { gone } else { 0 };
             stopped.push(flow.to);
         }
@@ -206,6 +231,10 @@ pub(super) struct Downlink {
 }
 
 impl Downlink {
+    pub(super) fn flows_from(&self, sender: u32) -> u64 {
+        self.senders.iter().map(|&other| u64::from(other == sender)).sum()
+    }
+
     pub(super) fn stopped(&mut self, sender: u32) {
         if let Some(at) = self.senders.iter().position(|&other| other == sender) {
             self.senders.swap_remove(at);

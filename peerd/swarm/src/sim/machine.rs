@@ -2,13 +2,27 @@
 
 use std::sync::Arc;
 
+use super::mail::Mail;
 use super::scenario::{Lie, Scenario};
 use crate::core::Core;
 use crate::discovery::Looks;
 use crate::peers::{Have, PeerKey};
 use crate::pieces::{Bitfield, Geometry, Piece};
-use crate::serve::{Input, Role, Server};
+use crate::serve::{Role, Server};
 use crate::timers::Moment;
+
+/// The settings of all machines.
+#[derive(Debug)]
+pub(super) struct Policies {
+    fetch: Arc<crate::core::Config>,
+    serve: Arc<crate::serve::Config>,
+}
+
+impl From<&Scenario> for Policies {
+    fn from(scenario: &Scenario) -> Self {
+        Self { fetch: Arc::new(scenario.fetch.clone()), serve: Arc::new(scenario.serve.clone()) }
+    }
+}
 
 /// One that will fetch, at first.
 #[derive(Debug, Default)]
@@ -29,16 +43,16 @@ pub(super) struct Machine {
     pub(super) looks: Looks,
     pub(super) look_at: Option<Moment>,
     /// What neighbours have gained, and the serving half has not heard of yet.
-    pub(super) mail: Vec<(PeerKey, Arc<[Piece]>)>,
+    pub(super) mail: Mail,
 }
 
 /// Most mail that waits.
 const MOST_MAIL: usize = 64;
 
 impl Machine {
-    pub(super) fn holder(scenario: &Scenario, geometry: Geometry, role: Role, luck: u64) -> Self {
+    pub(super) fn holder(policies: &Policies, geometry: Geometry, role: Role, luck: u64) -> Self {
         let have = Bitfield::full(geometry.count());
-        let server = Server::new(geometry, have, role, scenario.serve.clone(), luck, Moment::EPOCH);
+        let server = Server::new(geometry, have, role, Arc::clone(&policies.serve), luck, Moment::EPOCH);
         Self { serve: Some(server), ..Self::default() }
     }
 
@@ -48,24 +62,24 @@ impl Machine {
     }
 
     /// Begins to fetch.
-    pub(super) fn begin(&mut self, scenario: &Scenario, geometry: Geometry, luck: u64, now: Moment) {
+    pub(super) fn begin(&mut self, policies: &Policies, geometry: Geometry, luck: u64, now: Moment) {
         let nothing = || Bitfield::new(geometry.count());
-        self.fetch = Some(Core::new(geometry, nothing(), scenario.fetch.clone(), luck, now));
-        self.serve = Some(Server::new(geometry, nothing(), Role::OneOfMany, scenario.serve.clone(), luck, now));
+        self.fetch = Some(Core::new(geometry, nothing(), Arc::clone(&policies.fetch), luck, now));
+        self.serve = Some(Server::new(geometry, nothing(), Role::OneOfMany, Arc::clone(&policies.serve), luck, now));
     }
 
-    pub(super) fn liar(scenario: &Scenario, geometry: Geometry, lie: Lie, luck: u64) -> Self {
+    pub(super) fn liar(policies: &Policies, geometry: Geometry, lie: Lie, luck: u64) -> Self {
         let machine = match lie {
-            Lie::WrongBytes => Self::holder(scenario, geometry, Role::OneOfMany, luck),
+            Lie::WrongBytes => Self::holder(policies, geometry, Role::OneOfMany, luck),
             Lie::Refuses | Lie::Silent => Self::default(),
         };
         Self { lie: Some(lie), ..machine }
     }
 
     /// Keeps for the serving half what a neighbour has gained.
-    pub(super) fn keep_mail(&mut self, from: PeerKey, pieces: &Arc<[Piece]>, now: Moment) {
+    pub(super) fn keep_mail(&mut self, from: PeerKey, pieces: &[Piece], now: Moment) {
         if self.serve.is_some() {
-            self.mail.push((from, Arc::clone(pieces)));
+            self.mail.put(from, pieces);
         }
         if self.mail.len() >= MOST_MAIL {
             self.read_mail(now);
@@ -75,9 +89,7 @@ impl Machine {
     /// To be called before the serving half does anything in which it matters what neighbours have.
     pub(super) fn read_mail(&mut self, now: Moment) {
         let Some(server) = &mut self.serve else { return };
-        for (peer, pieces) in self.mail.drain(..) {
-            server.handle(Input::NeighbourHas { peer, pieces: pieces.to_vec() }, now);
-        }
+        self.mail.read(|peer, pieces| server.hear_of_gains(peer, pieces, now));
     }
 
     pub(super) fn unknown_have(geometry: Geometry) -> Have {

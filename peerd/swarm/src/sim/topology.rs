@@ -21,7 +21,7 @@ impl Simulation {
         let role = if alone { Role::LoneSeed } else { Role::OneOfMany };
         for up in self.scenario.holders.clone() {
             let luck = self.rng.next();
-            self.add(Machine::holder(&self.scenario, self.geometry, role, luck), up);
+            self.add(Machine::holder(&self.policies, self.geometry, role, luck), up);
         }
         let first = self.machines.len();
         for _ in 0..self.scenario.peers {
@@ -29,7 +29,7 @@ impl Simulation {
         }
         for kind in Lie::ALL.into_iter().cycle().take(self.scenario.liars() as usize) {
             let luck = self.rng.next();
-            self.add(Machine::liar(&self.scenario, self.geometry, kind, luck), self.scenario.up);
+            self.add(Machine::liar(&self.policies, self.geometry, kind, luck), self.scenario.up);
         }
         self.present_at = vec![u32::MAX; self.machines.len()];
         let count = u32::try_from(self.machines.len()).expect("machines are counted in 32 bits");
@@ -83,7 +83,7 @@ impl Simulation {
         self.enter(peer);
         let luck = self.rng.next();
         let now = self.now;
-        self.machines[peer as usize].begin(&self.scenario, self.geometry, luck, now);
+        self.machines[peer as usize].begin(&self.policies, self.geometry, luck, now);
         self.drain_fetch(peer);
         // After all who arrive at this moment: they announce themselves before anybody asks for the others.
         self.events.push(now, What::LookAround { peer });

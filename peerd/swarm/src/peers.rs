@@ -73,20 +73,23 @@ pub(crate) enum Holding {
     Some(Bitfield),
 }
 
+/// Three cache lines. Whoever looks for a piece to move asks many peers when they would bring theirs, so what that takes is
+/// on the first.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
-    pub(crate) holding: Holding,
     /// Requests it has not answered.
     pub(crate) asked: u32,
-    /// Bytes of those.
-    pub(crate) outstanding: u64,
     /// How many of those are late.
     pub(crate) late: u32,
-    pub(crate) meter: Meter,
-    pub(crate) standing: Standing,
     /// A look found nothing open that this peer has, and nothing changed since.
     pub(crate) dry: bool,
+    /// Bytes of the requests it has not answered.
+    pub(crate) outstanding: u64,
+    pub(crate) meter: Meter,
+    pub(crate) holding: Holding,
+    pub(crate) standing: Standing,
 }
 
 impl Peer {
@@ -97,13 +100,13 @@ impl Peer {
         };
         Self {
             key,
-            holding,
             asked: 0,
-            outstanding: 0,
             late: 0,
-            meter: Meter::new(initial_window),
-            standing: Standing::default(),
             dry: false,
+            outstanding: 0,
+            meter: Meter::new(initial_window),
+            holding,
+            standing: Standing::default(),
         }
     }
 

@@ -32,7 +32,7 @@ use crate::timers::Moment;
 pub use audit::Broken;
 use deliver::Messages;
 use events::{Events, What, When};
-use links::{Downlink, Uplink};
+use links::{Downlink, Uplink, Wire};
 use machine::{Machine, Policies};
 pub use outcome::{LimitedBy, Outcome, Sample};
 pub use scenario::{Arrivals, Constants, Lie, Scenario};
@@ -72,6 +72,7 @@ pub struct Simulation {
     give_up: Moment,
     patience: Duration,
     stuck: bool,
+    wire: Wire,
     /// Bytes per second that one connection can reach.
     flow_rate: u64,
     /// Room for what senders could send: kept, for it is needed with every piece.
@@ -112,6 +113,7 @@ impl Simulation {
             give_up: Moment::EPOCH + scenario.patience(),
             patience: scenario.patience(),
             stuck: false,
+            wire: Wire::new(&scenario, geometry),
             flow_rate: links::flow_rate(&scenario),
             demands: Vec::new(),
             until_read_ahead: 0,

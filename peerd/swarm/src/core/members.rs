@@ -26,8 +26,10 @@ impl Core {
             // How rare a piece is does not matter any more once it is stored.
             if holding.set(piece) && !self.stored.get(piece) {
                 self.picker.gained(piece);
-                open |= self.picker.is_open(piece);
-                elsewhere |= self.copies[piece.index()] > 0;
+                // What is neither stored nor open is in flight.
+                let is_open = self.picker.is_open(piece);
+                open |= is_open;
+                elsewhere |= !is_open;
             }
         }
         if open {

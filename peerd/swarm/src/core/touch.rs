@@ -25,9 +25,8 @@ impl Core {
 
     /// What is known of the peer at `at`, and of `pieces`.
     pub(crate) fn touch_peer(&self, at: usize, pieces: &[Piece]) -> usize {
-        let of_pieces = pieces.iter().fold(0, |all, &piece| {
-            all ^ usize::from(self.copies[piece.index()]) ^ usize::from(self.picker.holders(piece))
-        });
+        let news = pieces.iter().filter(|&&piece| !self.stored.get(piece));
+        let of_pieces = news.fold(0, |all, &piece| all ^ usize::from(self.picker.holders(piece)));
         of_pieces ^ self.peers[at].touch()
     }
 }

@@ -22,18 +22,20 @@ const MEMORY: u64 = SECOND;
 /// seems to come in less than a twentieth of it is not believed.
 const SHORTEST_SAMPLE: u64 = 2_000_000;
 
+/// In the order of how often it is asked for: see [`super::Peer`].
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Meter {
-    bytes: u64,
     rate: u64,
+    last_arrival: Moment,
     /// In ns; so are the other times here.
-    delay: u64,
     floor: u64,
     window: u64,
-    starting: bool,
-    last_arrival: Moment,
+    delay: u64,
     sample_bytes: u64,
     sample_time: u64,
+    bytes: u64,
+    starting: bool,
 }
 
 impl Meter {

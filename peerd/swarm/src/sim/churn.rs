@@ -37,7 +37,7 @@ impl Simulation {
         let machine = self.machine(peer);
         machine.serve = None;
         machine.mail = Mail::default();
-        for receiver in self.ups[peer as usize].stop(now, true, |_| true) {
+        for receiver in self.ups[peer as usize].stop(now, self.wire, true, |_| true) {
             self.flow_ended(peer, receiver);
         }
         let machine = self.machine(peer);
@@ -53,7 +53,7 @@ impl Simulation {
         if let Some(server) = &mut self.machine(tell).serve {
             server.handle(serve::Input::NeighbourLeft { peer: key }, now);
         }
-        for receiver in self.ups[tell as usize].stop(now, false, |flow| flow.to == who) {
+        for receiver in self.ups[tell as usize].stop(now, self.wire, false, |flow| flow.to == who) {
             self.flow_ended(tell, receiver);
         }
         self.drain_serve(tell);

@@ -2,7 +2,6 @@
 
 use super::Simulation;
 use super::events::{What, When};
-use super::links::wire_bytes;
 use super::scenario::Lie;
 use crate::core::{Failure, Input, Output};
 use crate::peers::{Have, PeerKey};
@@ -58,8 +57,7 @@ impl Simulation {
             match output {
                 serve::Output::Show { peers, shown } => self.say(peer, peers, shown),
                 serve::Output::Grant { peer: to, piece } => {
-                    let bytes = wire_bytes(&self.scenario, self.geometry.len(piece));
-                    self.start_flow(peer, to.0, piece.0, bytes);
+                    self.start_flow(peer, to.0, piece.0);
                     let at = self.now + self.scenario.latency;
                     self.events.push(at, What::Begun { from: peer, to: to.0, piece: piece.0 });
                 }
@@ -156,7 +154,7 @@ impl Simulation {
         let machine = self.machine(to);
         let Some(server) = &mut machine.serve else { return };
         server.handle(serve::Input::NeighbourWithdraws { peer: PeerKey(from), piece: Piece(piece) }, now);
-        for receiver in self.ups[to as usize].stop(now, true, |flow| flow.to == from && flow.piece == piece) {
+        for receiver in self.ups[to as usize].stop(now, self.wire, true, |flow| flow.to == from && flow.piece == piece) {
             self.flow_ended(to, receiver);
         }
         self.drain_serve(to);
@@ -179,7 +177,7 @@ impl Simulation {
             Err(None) => return,
             Err(Some(later)) => return self.events.push_at(later, What::Sent { from }),
         }
-        if let Some(flow) = up.finish(now) {
+        if let Some(flow) = up.finish(now, self.wire) {
             self.flow_ended(from, flow.to);
             let input = serve::Input::Ended { peer: PeerKey(flow.to), piece: Piece(flow.piece), sent: true };
             if let Some(server) = &mut self.machine(from).serve {
@@ -192,7 +190,7 @@ impl Simulation {
 
     fn receive(&mut self, from: u32, to: u32, piece: Piece) {
         let len = self.geometry.len(piece);
-        let wire = Duration::from_nanos(scale(wire_bytes(&self.scenario, len), SECOND, self.scenario.down.max(1)));
+        let wire = Duration::from_nanos(scale(self.wire.bytes(piece.0), SECOND, self.scenario.down.max(1)));
         let verify = nanos(self.scenario.constants.verify_per_mib);
         let verify = Duration::from_nanos(scale(u64::from(len), verify, 1 << 20));
         let last_byte = self.now + self.scenario.latency;

@@ -11,8 +11,8 @@ use super::links::level;
 
 impl Simulation {
     /// Bytes begin to flow.
-    pub(super) fn start_flow(&mut self, from: u32, to: u32, piece: u32, bytes: u64) {
-        self.ups[from as usize].start(self.now, to, piece, bytes);
+    pub(super) fn start_flow(&mut self, from: u32, to: u32, piece: u32) {
+        self.ups[from as usize].start(self.now, to, piece, self.wire.bytes(piece));
         self.downs[to as usize].senders.push(from);
         self.share_anew(from, to);
     }

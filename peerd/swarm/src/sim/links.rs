@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::events::When;
 use super::scenario::Scenario;
+use crate::pieces::{Geometry, Piece};
 use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
@@ -18,7 +19,6 @@ pub(super) struct Flow {
     pub(super) piece: u32,
     /// Bytes to send, times a thousand million.
     left: u64,
-    bytes: u64,
     /// Bytes per second that the other end takes; none before that said so.
     cap: u64,
 }
@@ -54,10 +54,10 @@ impl Uplink {
     }
 
     /// The same, with what has left by now of what is under way.
-    pub(super) fn moved(&self, now: Moment) -> u64 {
+    pub(super) fn moved(&self, now: Moment, wire: Wire) -> u64 {
         let time = nanos(now.saturating_since(self.at));
         let left = |flow: &Flow| flow.left.saturating_sub(self.rate_of(flow).saturating_mul(time)) / SECOND;
-        self.sent + self.flows.iter().map(|flow| flow.bytes - left(flow).min(flow.bytes)).sum::<u64>()
+        self.sent + self.flows.iter().map(|flow| wire.bytes(flow.piece).saturating_sub(left(flow))).sum::<u64>()
     }
 
     /// Bytes of those that nobody could use.
@@ -82,7 +82,7 @@ impl Uplink {
     /// A flow begins, and stands still until [`Uplink::tune`].
     pub(super) fn start(&mut self, now: Moment, to: u32, piece: u32, bytes: u64) {
         self.advance(now);
-        self.flows.push(Flow { to, piece, left: bytes.saturating_mul(SECOND), bytes, cap: 0 });
+        self.flows.push(Flow { to, piece, left: bytes.saturating_mul(SECOND), cap: 0 });
     }
 
     /// The rate is shared anew; flows to `to` can have `cap` there.
@@ -122,7 +122,7 @@ impl Uplink {
 
     /// Reads its flows: see [`crate::sim::ahead`].
     pub(super) fn touch_flows(&self) -> u64 {
-        self.flows.first().map_or(0, |flow| flow.left) ^ self.flows.last().map_or(0, |flow| flow.left)
+        self.flows.iter().fold(0, |all, flow| all ^ flow.left)
     }
 
     /// When the next flow is done, if nothing changes before.
@@ -133,24 +133,24 @@ impl Uplink {
     }
 
     /// A flow that is done by now.
-    pub(super) fn finish(&mut self, now: Moment) -> Option<Flow> {
+    pub(super) fn finish(&mut self, now: Moment, wire: Wire) -> Option<Flow> {
         self.advance(now);
         let at = self.flows.iter().position(|flow| flow.left == 0)?;
         let flow = self.flows.remove(at);
         self.taken -= self.rate_of(&flow);
-        self.sent += flow.bytes;
+        self.sent += wire.bytes(flow.piece);
         Some(flow)
     }
 
     /// Stops the flows that `stops` names, and says where they went. What was sent to a machine that `stays` was in vain.
-    pub(super) fn stop(&mut self, now: Moment, stays: bool, stops: impl Fn(&Flow) -> bool) -> Vec<u32> {
+    pub(super) fn stop(&mut self, now: Moment, wire: Wire, stays: bool, stops: impl Fn(&Flow) -> bool) -> Vec<u32> {
         let mut stopped = Vec::new();
         if !self.flows.iter().any(&stops) {
             return stopped;
         }
         self.advance(now);
         for flow in self.flows.extract_if(.., |flow| stops(flow)) {
-            let gone = flow.bytes - (flow.left / SECOND).min(flow.bytes);
+            let gone = wire.bytes(flow.piece).saturating_sub(flow.left / SECOND);
             self.sent += gone;
             self.taken -= flow.cap.min(self.level);
             self.in_vain += if stays { gone } else { 0 };
@@ -254,8 +254,28 @@ impl Downlink {
     }
 }
 
-/// Bytes on the wire for a piece of `len` bytes.
-pub(super) fn wire_bytes(scenario: &Scenario, len: u32) -> u64 {
+/// Bytes on the wire for each piece: the last may be shorter.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Wire {
+    piece: u64,
+    last: u64,
+    last_piece: u32,
+}
+
+impl Wire {
+    pub(super) fn new(scenario: &Scenario, geometry: Geometry) -> Self {
+        let last_piece = geometry.count().saturating_sub(1);
+        let bytes = |len| wire_bytes(scenario, len);
+        Self { piece: bytes(geometry.piece_size()), last: bytes(geometry.len(Piece(last_piece))), last_piece }
+    }
+
+    pub(super) const fn bytes(self, piece: u32) -> u64 {
+        if piece < self.last_piece { self.piece } else { self.last }
+    }
+}
+
+/// Bytes on the wire for `len` bytes of a piece.
+fn wire_bytes(scenario: &Scenario, len: u32) -> u64 {
     let framed = scale(u64::from(len), 1000 + u64::from(scenario.constants.header_permille), 1000);
     scale(
         framed + u64::from(scenario.constants.request_bytes),
@@ -281,6 +301,9 @@ pub(super) fn flow_rate(scenario: &Scenario) -> u64 {
 mod tests {
     use super::*;
 
+    /// Pieces 0 and 1.
+    const WIRE: Wire = Wire { piece: 1000, last: 900, last_piece: 1 };
+
     fn at(millis: u64) -> Moment {
         Moment::from_duration(Duration::from_millis(millis))
     }
@@ -290,14 +313,14 @@ mod tests {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
         link.tune(at(0), 1, 1000);
-        link.start(at(500), 2, 1, 1000);
+        link.start(at(500), 2, 0, 1000);
         link.tune(at(500), 2, 1000);
         // The first has 500 left and half of the rate; then the second has 500 left and all of it.
         assert_eq!(link.next(), Some(at(1500)));
-        assert_eq!(link.finish(at(1500)).map(|flow| flow.to), Some(1));
+        assert_eq!(link.finish(at(1500), WIRE).map(|flow| flow.to), Some(1));
         link.tune(at(1500), 1, 1000);
         assert_eq!(link.next(), Some(at(2000)));
-        assert!(link.finish(at(2000)).is_some());
+        assert!(link.finish(at(2000), WIRE).is_some());
         assert_eq!((link.sent(), link.in_vain(), link.next()), (2000, 0, None));
     }
 
@@ -309,8 +332,8 @@ mod tests {
         link.tune(at(0), 1, 100);
         link.tune(at(0), 2, 1000);
         assert_eq!((link.next(), link.could_send(1), link.could_send(2)), (Some(at(1000)), 500, 900));
-        assert_eq!(link.moved(at(500)), 500);
-        assert_eq!(link.finish(at(1000)).map(|flow| flow.to), Some(2));
+        assert_eq!(link.moved(at(500), WIRE), 500);
+        assert_eq!(link.finish(at(1000), WIRE).map(|flow| flow.to), Some(2));
     }
 
     #[test]
@@ -325,7 +348,7 @@ mod tests {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
         link.tune(at(0), 1, 1000);
-        assert_eq!(link.stop(at(250), true, |flow| flow.to == 1), [1]);
+        assert_eq!(link.stop(at(250), WIRE, true, |flow| flow.to == 1), [1]);
         assert_eq!((link.sent(), link.in_vain(), link.next()), (250, 250, None));
     }
 

@@ -115,7 +115,7 @@ impl Simulation {
             let could = scale(rate, time, 1_000_000_000);
             u32::try_from(scale(sent, 1000, could.max(1))).unwrap_or(u32::MAX).min(1000)
         };
-        let moved = |ups: &[Uplink]| ups.iter().map(|up| up.moved(self.now)).sum::<u64>();
+        let moved = |ups: &[Uplink]| ups.iter().map(|up| up.moved(self.now, self.wire)).sum::<u64>();
         let by_holders = moved(&self.ups[..self.scenario.holders.len()]);
         let by_all = by_holders + moved(&self.ups[self.scenario.holders.len()..]);
         let used = (share(by_holders - self.sent_by_holders, holders), share(by_all - self.sent, everybody));

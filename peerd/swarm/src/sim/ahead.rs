@@ -16,7 +16,7 @@ use crate::pieces::Piece;
 use crate::serve::Server;
 
 /// How many events are looked at together.
-pub(super) const EVENTS: usize = 8;
+pub(super) const EVENTS: usize = 16;
 
 impl Simulation {
     /// Of the next few events.

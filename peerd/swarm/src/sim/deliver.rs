@@ -154,7 +154,8 @@ impl Simulation {
         let machine = self.machine(to);
         let Some(server) = &mut machine.serve else { return };
         server.handle(serve::Input::NeighbourWithdraws { peer: PeerKey(from), piece: Piece(piece) }, now);
-        for receiver in self.ups[to as usize].stop(now, self.wire, true, |flow| flow.to == from && flow.piece == piece) {
+        for receiver in self.ups[to as usize].stop(now, self.wire, true, |flow| flow.to == from && flow.piece == piece)
+        {
             self.flow_ended(to, receiver);
         }
         self.drain_serve(to);

@@ -39,6 +39,7 @@ pub(crate) async fn serve(
     app.requests.show(&page);
     app.store.commits().show(&page);
     app.tickets.signing().show(&page);
+    app.feed.show(&page);
     if let Some(nats) = nats {
         nats.show(&page);
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use monitor::{Gauge, Occupied, Page, figure};
 use proto::ids::FileId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -26,7 +27,10 @@ const QUEUE: usize = 1024;
 
 /// Where to subscribe. A clone is another handle on the same feed.
 #[derive(Clone)]
-pub(crate) struct Feed(mpsc::Sender<Wish>);
+pub(crate) struct Feed {
+    wishes: mpsc::Sender<Wish>,
+    listeners: Gauge,
+}
 
 struct Wish {
     files: Option<Vec<FileId>>,
@@ -37,6 +41,7 @@ struct Wish {
 pub(super) struct Begun {
     pub(super) position: u64,
     pub(super) live: Live,
+    _counted: Occupied,
 }
 
 /// The other end of a [`Feed`]: whoever runs it.
@@ -45,18 +50,26 @@ pub(crate) struct Follower {
     wishes: mpsc::Receiver<Wish>,
     fanout: Fanout,
     position: u64,
+    listeners: Gauge,
 }
 
 impl Feed {
     pub(crate) fn new(store: Store) -> (Self, Follower) {
         let (sender, wishes) = mpsc::channel(QUEUE);
-        (Self(sender), Follower { store, wishes, fanout: Fanout::default(), position: 0 })
+        let listeners =
+            figure::gauge("directoryd_events_listeners", "Streams of changes and polls that wait for what comes next.");
+        let follower = Follower { store, wishes, fanout: Fanout::default(), position: 0, listeners: listeners.clone() };
+        (Self { wishes: sender, listeners }, follower)
+    }
+
+    pub(crate) fn show(&self, page: &Page) {
+        page.show(self.listeners.clone());
     }
 
     /// Events of these files, or all.
     pub(super) async fn subscribe(&self, files: Option<Vec<FileId>>) -> Result<Begun, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(Wish { files, reply }).map_err(|_| StoreError::Busy)?;
+        self.wishes.try_send(Wish { files, reply }).map_err(|_| StoreError::Busy)?;
         answer.await.unwrap_or(Err(StoreError::Busy))
     }
 }
@@ -90,7 +103,11 @@ impl Follower {
         if self.fanout.is_empty() {
             self.position = self.store.events_reach().await?.end;
         }
-        Ok(Begun { position: self.position, live: self.fanout.subscribe(files) })
+        Ok(Begun {
+            position: self.position,
+            live: self.fanout.subscribe(files),
+            _counted: Occupied::one(&self.listeners),
+        })
     }
 
     async fn forward(&mut self) {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use directoryd::Admin;
 use proto::directory::{Announce, Event, Events, HoldingState, ProblemCode, Withdraw};
 use proto::ids::FileId;
 use reqwest::{Method, Response, StatusCode};
 
-use crate::support::{Directory, PATIENCE, TestPeer, User, code, file};
+use crate::support::{Directory, PATIENCE, TestPeer, User, code, eventually, file, samples};
 
 /// An open stream, read as it comes.
 pub(crate) struct Listener {
@@ -63,6 +64,19 @@ fn files(events: &[Event]) -> Vec<FileId> {
 
 async fn poll(user: &User, query: &str) -> Events {
     user.get(&format!("/events?{query}")).await
+}
+
+/// A directory that tells how many listen.
+async fn figured() -> Directory {
+    Directory::configured(|config| config.admin = Admin::At("127.0.0.1:0".parse().unwrap())).await
+}
+
+/// Waits until so many do.
+async fn listen(directory: &Directory, wanted: f64) {
+    eventually("they listen", async || {
+        (samples(&directory.page().await).get("directoryd_events_listeners") == Some(&wanted)).then_some(())
+    })
+    .await;
 }
 
 async fn peer(user: &User, name: &str) -> TestPeer {
@@ -158,7 +172,7 @@ async fn a_listener_of_one_file_hears_of_no_other() {
 
 #[tokio::test]
 async fn a_poll_waits_for_what_comes_and_no_longer() {
-    let directory = Directory::start().await;
+    let directory = figured().await;
     let ana = directory.user("ana").await;
     let laptop = peer(&ana, "laptop").await;
     let latest = poll(&ana, "wait=0&limit=1").await;
@@ -167,11 +181,12 @@ async fn a_poll_waits_for_what_comes_and_no_longer() {
     assert_eq!(nothing, Events { items: vec![], last: latest.last });
     let query = format!("since={}&wait=20", latest.last);
     let (come, ()) = tokio::join!(poll(&ana, &query), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        listen(&directory, 1.0).await;
         laptop.announce(&["f"]).await;
     });
     assert_eq!(files(&come.items), [file("f").file_id]);
     assert_eq!(come.last, come.items[0].seq);
+    listen(&directory, 0.0).await;
 }
 
 #[tokio::test]
@@ -187,8 +202,7 @@ async fn what_the_log_forgot_is_said() {
     let directory = directory.restart().await;
     let ana = directory.api.session("ana").await;
     let get = async |query: &str| ana.request(Method::GET, &format!("/events?{query}")).send().await.unwrap();
-    crate::support::eventually("it forgets", async || (get("since=0&wait=0").await.status() == 410).then_some(()))
-        .await;
+    eventually("it forgets", async || (get("since=0&wait=0").await.status() == 410).then_some(())).await;
     assert_eq!(code(get("since=0&wait=0").await).await, ProblemCode::Gone);
     assert_eq!(code(get("since=0").await).await, ProblemCode::Gone, "a stream is refused at once");
     let kept = poll(&ana, &format!("wait=0&since={}", end - 5)).await;
@@ -218,15 +232,14 @@ async fn strangers_hear_nothing_and_those_shut_out_no_more() {
 
 #[tokio::test]
 async fn a_directory_that_stops_lets_its_listeners_go() {
-    let directory = Directory::start().await;
+    let directory = figured().await;
     let ana = directory.user("ana").await;
     let mut listener = Listener::open(&ana, "", None).await;
     let polling = tokio::spawn({
         let ana = ana.clone();
         async move { poll(&ana, "since=1&wait=50").await }
     });
-    // Time to get there; before that there would be nobody to let go.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    listen(&directory, 2.0).await;
     let began = std::time::Instant::now();
     let directory = directory.restart().await;
     assert_eq!(listener.next().await, None);

@@ -1,7 +1,7 @@
 //! What all requests share: the store, and what is kept in memory beside it.
 //!
-//! Memory holds only what may be lost: leases ([`liveness`]), who holds what ([`crate::swarms`]), digests of shares
-//! ([`digests`]), challenges that were given out ([`challenges`]), recent answers to "whose token is this"
+//! Memory holds only what may be lost: leases ([`liveness`]), who holds what and what is listed ([`memory`]), digests of
+//! shares ([`digests`]), challenges that were given out ([`challenges`]), recent answers to "whose token is this"
 //! ([`session_cache`]), who got a ticket when ([`tickets`]), who asked how much of late ([`rates`]), and who failed to log in
 //! ([`throttle`]).
 
@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::db::Store;
 use crate::error::ApiError;
 use crate::events::Feed;
-use crate::swarms::Swarms;
 
 mod challenges;
 mod digests;
 mod liveness;
+mod memory;
 mod passwords;
 mod rates;
 mod requests;
@@ -31,6 +31,7 @@ mod tickets;
 pub(crate) use challenges::{Challenges, LIFE as CHALLENGE_LIFE, Refusal as ChallengeRefusal};
 pub(crate) use digests::Digests;
 pub(crate) use liveness::Liveness;
+pub(crate) use memory::Memory;
 pub use passwords::hash_password;
 pub(crate) use passwords::{Passwords, Turn};
 pub(crate) use rates::Rates;
@@ -68,7 +69,7 @@ pub(crate) struct Terms {
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) liveness: Liveness,
-    pub(crate) swarms: Arc<Swarms>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) digests: Digests,
     pub(crate) sessions: SessionCache,
     pub(crate) rates: Rates,
@@ -88,10 +89,10 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, rates: Rates, terms: Terms) -> Self {
-        let swarms = Arc::new(Swarms::default());
+        let memory = Arc::new(Memory::default());
         Self {
-            liveness: Liveness::new(store.clone(), Arc::clone(&swarms), terms.lease),
-            swarms,
+            liveness: Liveness::new(store.clone(), Arc::clone(&memory), terms.lease),
+            memory,
             digests: Digests::new(),
             sessions: SessionCache::default(),
             rates,

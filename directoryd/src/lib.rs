@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! request ─▶ routes (URL map, extraction) ─▶ handlers (use cases) ─▶ db (one hop) ─▶ SQLite | PostgreSQL
-//!                                              └─▶ app: leases, swarms, tickets, logins, session cache (memory, may be lost)
+//!                                              └─▶ app: leases, swarms, listing, tickets, logins, session cache (memory, may be lost)
 //! ```
 //! Invariant: what was answered with 2xx survives a crash; leases excepted, which are refreshed and not kept.
 
@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod handlers;
 mod leases;
+mod listing;
 mod metrics;
 mod routes;
 mod server;

@@ -282,7 +282,7 @@ async fn follow_users(app: &App) -> Result<(), StoreError> {
         let changed = app.store.users_changed(looked).await?;
         if changed.is_some() {
             // With an account go its peers and what they held.
-            app.swarms.forget_all();
+            app.memory.forget_all();
         }
         app.state.note(end, changed);
     }

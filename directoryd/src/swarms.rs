@@ -10,6 +10,7 @@
 //! of which nobody knows whether it came about is the one exception: hence [`LIFE`]. Everything is bounded, and may be lost.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -41,9 +42,9 @@ struct Held(u32);
 
 impl Held {
     /// Numbers fit: there are at most [`MOST_PEERS`].
-    fn new(peer: usize, holder: &Holder) -> Self {
+    fn new(peer: usize, holding: HoldingState) -> Self {
         let number = u32::try_from(peer).unwrap_or(u32::MAX >> 1);
-        Self((number << 1) | u32::from(holder.holding == HoldingState::Complete))
+        Self((number << 1) | u32::from(holding == HoldingState::Complete))
     }
 
     fn peer(self) -> usize {
@@ -54,6 +55,9 @@ impl Held {
         self.0 & 1 == 1
     }
 }
+
+/// How much a peer has of a file.
+pub(crate) type Holding = (PeerId, HoldingState);
 
 /// A peer in an answer.
 struct Card {
@@ -90,7 +94,7 @@ pub(crate) enum Found {
     Sample(Vec<u8>),
     /// Too many to keep.
     Many,
-    /// Not here: the database has to be asked, and [`Swarms::learn`] told.
+    /// Not here: the database has to be asked, and [`Swarms::meet`] and [`Swarms::learn`] told.
     Unknown(Asked),
 }
 
@@ -137,21 +141,35 @@ impl Swarms {
         Found::Sample(answer(&holders, &peers.cards, wish))
     }
 
-    /// What the database said: all holders of a file. Answers from it in any case, and keeps it unless something has changed
-    /// since it was asked for.
-    pub(crate) fn learn(&self, file: &FileId, asked: Asked, holders: &[Holder], wish: Wish) -> Vec<u8> {
+    /// Those of some holders that the database has to be asked about, for [`Swarms::meet`] to be told.
+    pub(crate) fn strangers(&self, holders: &[Holding]) -> Vec<PeerId> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        holders.iter().map(|holding| holding.0).filter(|peer| !peers.numbers.contains_key(peer)).collect()
+    }
+
+    /// What the database said of some peers; not kept if something has happened to any since the file was asked for.
+    pub(crate) fn meet(&self, asked: Asked, strangers: &[Holder]) {
         let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
         if peers.changes != asked.peers {
-            drop(peers);
-            let cards: Vec<Card> = holders.iter().map(Card::new).collect();
-            return answer(&numbered(holders).collect::<Vec<_>>(), &cards, wish);
+            return;
         }
-        if peers.cards.len() + holders.len() > MOST_PEERS {
+        if peers.cards.len() + strangers.len() > MOST_PEERS {
             self.forget(&mut peers);
+            return;
         }
-        let held: Arc<[Held]> = holders.iter().map(|holder| Held::new(peers.number(holder), holder)).collect();
+        for peer in strangers {
+            peers.meet(peer);
+        }
+    }
+
+    /// What the database said: all holders of a file. Keeps it unless something has happened to the file since it was asked
+    /// for, and answers from it; `None` where not all of those peers are known here.
+    pub(crate) fn learn(&self, file: &FileId, asked: Asked, holders: &[Holding], wish: Wish) -> Option<Vec<u8>> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let numbered = |(peer, holding): &Holding| Some(Held::new(*peers.numbers.get(peer)?, *holding));
+        let held: Arc<[Held]> = holders.iter().map(numbered).collect::<Option<_>>()?;
         self.shard(file).keep(*file, Some(Arc::clone(&held)), asked);
-        answer(&held, &peers.cards, wish)
+        Some(answer(&held, &peers.cards, wish))
     }
 
     /// The database said that there are more than [`MOST_HOLDERS`].
@@ -213,15 +231,12 @@ impl PeerChange<'_> {
 }
 
 impl Peers {
-    /// The number of a peer. One that is known stays as it is: it is fresher than what was read.
-    fn number(&mut self, holder: &Holder) -> usize {
-        if let Some(number) = self.numbers.get(&holder.peer_id) {
-            return *number;
+    /// Gives a peer a number. One that has one stays as it is: it is fresher than what was read.
+    fn meet(&mut self, peer: &Holder) {
+        if let Entry::Vacant(place) = self.numbers.entry(peer.peer_id) {
+            place.insert(self.cards.len());
+            self.cards.push(Card::new(peer));
         }
-        let number = self.cards.len();
-        self.cards.push(Card::new(holder));
-        self.numbers.insert(holder.peer_id, number);
-        number
     }
 }
 
@@ -275,15 +290,11 @@ impl Card {
     }
 }
 
-/// Holders whose cards stand in the same order.
-fn numbered(holders: &[Holder]) -> impl Iterator<Item = Held> {
-    holders.iter().enumerate().map(|(number, holder)| Held::new(number, holder))
-}
-
 /// A sample that the database drew, as JSON.
 pub(crate) fn said(sample: &[Holder]) -> Vec<u8> {
     let cards: Vec<Card> = sample.iter().map(Card::new).collect();
-    let held: Vec<Held> = numbered(sample).collect();
+    let numbered = |(number, holder): (usize, &Holder)| Held::new(number, holder.holding);
+    let held: Vec<Held> = sample.iter().enumerate().map(numbered).collect();
     let [mut up, mut down] =
         [true, false].map(|up| held.iter().copied().filter(|held| cards[held.peer()].up == up).collect::<Vec<_>>());
     write(&mut up, &mut down, &cards)

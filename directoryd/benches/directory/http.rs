@@ -79,8 +79,14 @@ pub(crate) struct Driven {
     pub(crate) p99: Duration,
 }
 
-/// Drives a server for a time: as fast as it answers, or at a rate that does not wait for it.
-pub(crate) async fn drive(address: &str, time: Duration, rate: Option<f64>, source: impl Fn() -> Bytes) -> Driven {
+/// Drives a server for a time, or until there are no more requests: as fast as it answers, or at a rate that does not wait for
+/// it.
+pub(crate) async fn drive(
+    address: &str,
+    time: Duration,
+    rate: Option<f64>,
+    source: impl Fn() -> Option<Bytes>,
+) -> Driven {
     let (begin, source) = (Instant::now(), &source);
     let interval = rate.map(|rate| Duration::from_secs_f64(f64::from(CONNECTIONS) / rate));
     let connections = (0..CONNECTIONS).map(|number| async move {
@@ -94,7 +100,8 @@ pub(crate) async fn drive(address: &str, time: Duration, rate: Option<f64>, sour
                 due += interval;
             }
             let since = if interval.is_some() { due - interval.unwrap_or_default() } else { Instant::now() };
-            let answer = connection.ask(&source()).await.unwrap();
+            let Some(request) = source() else { break };
+            let answer = connection.ask(&request).await.unwrap();
             assert!(answer.status < 300, "{}: {}", answer.status, String::from_utf8_lossy(answer.body));
             waited.push(since.elapsed());
         }

@@ -1,7 +1,8 @@
 //! `cargo bench -p directoryd`: the directory over HTTP, as its clients have it: authenticated, durable, over SQLite and over
 //! PostgreSQL (where its programs are installed), with ten thousand shares and with a million of them: lookups of holders,
 //! pages of files, heartbeats, announcements. One thread of this program drives 32 connections. For each: the peak rate, and
-//! the 99th percentile at half of it, counted from when a request was due.
+//! the 99th percentile at half of it, counted from when a request was due. Before that, each file is looked up once: a
+//! directory that has just started reads its holders from the database, and the second time has them in memory.
 //!
 //! `BENCH_SECS` is the length of a run (5), `BENCH_RUNS` the number of runs (3; medians are printed), `BENCH_DATABASES`
 //! (`sqlite,postgres`) and `BENCH_FILES` (`100,10000` files of a hundred holders each) say what is measured.
@@ -89,6 +90,8 @@ async fn report(name: &str, database: &Database, files: usize) {
     let (shares, took) = (files * HOLDERS, began.elapsed());
     println!("{name:10} {shares:>9}  announced by {PEERS} peers, a thousand an answer, in {took:.1?}");
     let requests = Requests::new(&loaded);
+    let first = http::drive(server.address(), Duration::MAX, None, requests.first_lookups()).await;
+    println!("{name:10} {shares:>9}  {:18} {:>11.0}", "first lookups", first.rate);
     for kind in Kind::ALL {
         let line = measured(&server, &requests, kind).await;
         println!("{name:10} {shares:>9}  {:18} {line}", kind.name());

@@ -61,9 +61,7 @@ impl<'a> Requests<'a> {
         let files = loaded.files.len();
         Self {
             loaded,
-            lookups: some(&|random| {
-                request("GET", &format!("/files/{}/holders", loaded.files[random % files]), token(random), "")
-            }),
+            lookups: some(&|random| lookup(&loaded.files[random % files], token(random))),
             lists: some(&|random| {
                 let cursor = cursor_behind(&format!("file-{}.bin", random % files));
                 request("GET", &format!("/files?limit=100&cursor={cursor}"), token(random), "")
@@ -78,14 +76,23 @@ impl<'a> Requests<'a> {
     }
 
     /// Where requests of a kind come from.
-    pub(crate) fn source(&self, kind: Kind) -> impl Fn() -> Bytes {
-        let one_of = |requests: &[Bytes]| requests[rand::random_range(0..requests.len())].clone();
+    pub(crate) fn source(&self, kind: Kind) -> impl Fn() -> Option<Bytes> {
+        let one_of = |requests: &[Bytes]| Some(requests[rand::random_range(0..requests.len())].clone());
         move || match kind {
             Kind::Lookup => one_of(&self.lookups),
             Kind::List => one_of(&self.lists),
             Kind::Heartbeat => one_of(&self.heartbeats),
-            Kind::Announce => self.announce(1),
-            Kind::AnnounceMany => self.announce(BATCH),
+            Kind::Announce => Some(self.announce(1)),
+            Kind::AnnounceMany => Some(self.announce(BATCH)),
+        }
+    }
+
+    /// A lookup of each file, once.
+    pub(crate) fn first_lookups(&self) -> impl Fn() -> Option<Bytes> {
+        let asked = Cell::new(0);
+        move || {
+            let file = self.loaded.files.get(asked.replace(asked.get() + 1))?;
+            Some(lookup(file, &self.loaded.peers[0].token))
         }
     }
 
@@ -99,6 +106,10 @@ impl<'a> Requests<'a> {
         let body = serde_json::to_string(&PatchFiles { add, remove: Vec::new() }).unwrap();
         request("PATCH", &format!("/peers/{}/files", peer.id), &peer.token, &body)
     }
+}
+
+fn lookup(file: &FileId, token: &str) -> Bytes {
+    request("GET", &format!("/files/{file}/holders"), token, "")
 }
 
 /// A cursor as a page gives it out: length of the name, name, id.

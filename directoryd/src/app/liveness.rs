@@ -11,11 +11,10 @@ use proto::directory::{Holder, HoldingState, Peer, PeerState, ProblemCode};
 use proto::ids::{InstanceId, PeerId, UserName};
 use tokio_util::sync::CancellationToken;
 
-use super::now;
+use super::{Memory, now};
 use crate::db::{KnownPeer, Registered, Registration, Store, StoreError};
 use crate::error::ApiError;
 use crate::leases::{Beat, LeaseHolder, Leases};
-use crate::swarms::Swarms;
 
 /// How often ended leases are looked for: "down at most one second after" with room for the write.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -31,7 +30,7 @@ const LOCKS: usize = 64;
 pub(crate) struct Liveness {
     store: Store,
     /// Hears of each up and down after its commit.
-    swarms: Arc<Swarms>,
+    memory: Arc<Memory>,
     leases: Mutex<Leases>,
     turns: [tokio::sync::Mutex<()>; LOCKS],
     /// Whether the database was, when leases last ended.
@@ -39,9 +38,9 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    pub(crate) fn new(store: Store, swarms: Arc<Swarms>, lease: Duration) -> Self {
+    pub(crate) fn new(store: Store, memory: Arc<Memory>, lease: Duration) -> Self {
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { store, swarms, leases: Mutex::new(Leases::new(lease)), turns, away: AtomicBool::new(false) }
+        Self { store, memory, leases: Mutex::new(Leases::new(lease)), turns, away: AtomicBool::new(false) }
     }
 
     /// After a start: whoever was up stays up for one full lease. Nobody is declared down for our own absence.
@@ -71,7 +70,7 @@ impl Liveness {
         };
         let registered = self.store.register_peer(peer, seen).await?;
         if registered != Registered::Taken {
-            self.swarms.peer_changed(&id, |known| known.is(&card));
+            self.memory.peer_changed(&id, |known| known.is(&card));
             self.leases().grant(id, holder, Instant::now(), seen);
         }
         Ok(registered)
@@ -99,7 +98,7 @@ impl Liveness {
         if self.store.peer_up(peer, seen).await? {
             tracing::info!(%peer, "a peer came back");
         }
-        self.swarms.peer_changed(&peer, |known| known.up(true));
+        self.memory.peer_changed(&peer, |known| known.up(true));
         self.leases().grant(peer, by, Instant::now(), seen);
         Ok(())
     }
@@ -108,7 +107,7 @@ impl Liveness {
     pub(crate) async fn log_out(&self, peer: PeerId) -> Result<(), ApiError> {
         let _turn = self.turn(&peer).await;
         self.store.log_out_peer(peer, now()).await?;
-        self.swarms.peer_changed(&peer, |known| known.up(false));
+        self.memory.peer_changed(&peer, |known| known.up(false));
         self.leases().release(&peer);
         Ok(())
     }
@@ -178,7 +177,7 @@ impl Liveness {
         let Some(last_seen) = self.leases().ending(&peer) else { return };
         match self.store.peer_down(peer, last_seen, now()).await {
             Ok(was_up) => {
-                self.swarms.peer_changed(&peer, |known| known.up(false));
+                self.memory.peer_changed(&peer, |known| known.up(false));
                 self.leases().release(&peer);
                 if was_up {
                     tracing::info!(%peer, "a peer went down: its lease ended");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Timestamp;
-use proto::directory::{PeerState, Role, SessionId, SharesDigest};
+use proto::directory::{FileEntry, PeerState, Role, SessionId, SharesDigest};
 use proto::ids::{FileId, FileName, InstanceId, PeerAddress, PeerId, PeerName, PublicKey, UserName};
 use proto::ticket::{KeyId, Signer};
 
@@ -168,6 +168,12 @@ pub(crate) struct Reach {
 pub(crate) struct After {
     pub(crate) name: String,
     pub(crate) id: Vec<u8>,
+}
+
+impl After {
+    pub(crate) fn behind(entry: &FileEntry) -> Self {
+        Self { name: entry.name.to_string(), id: entry.file_id.as_bytes().to_vec() }
+    }
 }
 
 /// Which files; everything given must hold.

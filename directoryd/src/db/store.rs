@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proto::Timestamp;
 use proto::directory::{
-    Event, FileDetail, FileEntry, Holder, PartDigests, PatchFiles, PatchUser, PatchedFiles, Peer, PeerFile, SessionId,
-    Stats, User,
+    Event, FileDetail, FileEntry, Holder, HoldingState, PartDigests, PatchFiles, PatchUser, PatchedFiles, Peer,
+    PeerFile, SessionId, Stats, User,
 };
 use proto::ids::{FileId, PeerId, UserName};
 use proto::ticket::KeyId;
@@ -241,6 +241,16 @@ impl Store {
         ask!(self.read, [filter, after], listing::files(&filter, after.as_ref(), limit))
     }
 
+    /// These files, under each of their names.
+    pub(crate) async fn files_named(&self, ids: Vec<FileId>) -> Answer<Vec<FileEntry>> {
+        ask!(self.read, [ids], listing::of_ids(&ids))
+    }
+
+    /// Files that a peer has all of, in order of id, from behind `after` on.
+    pub(crate) async fn held_by(&self, peer: PeerId, after: Option<FileId>, limit: i64) -> Answer<Vec<FileId>> {
+        ask!(self.read, [], listing::held_by(&peer, after.as_ref(), limit))
+    }
+
     pub(crate) async fn files_of(
         &self,
         peer: PeerId,
@@ -266,9 +276,14 @@ impl Store {
         ask!(self.read, [], holders::sample(&file, partial, limit, &point))
     }
 
-    /// All holders of a file, or one more than `most`; `None` where nobody announced it.
-    pub(crate) async fn all_holders(&self, file: FileId, most: usize) -> Answer<Option<Vec<Holder>>> {
+    /// All holders of a file, or one more than `most`.
+    pub(crate) async fn all_holders(&self, file: FileId, most: usize) -> Answer<Vec<(PeerId, HoldingState)>> {
         ask!(self.read, [], holders::all(&file, most))
+    }
+
+    /// These peers, as complete holders of something.
+    pub(crate) async fn holder_cards(&self, peers: Vec<PeerId>) -> Answer<Vec<Holder>> {
+        ask!(self.read, [peers], holders::cards(&peers))
     }
 
     // ---- the log of changes ----

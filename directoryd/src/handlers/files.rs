@@ -11,6 +11,7 @@ use super::paging::{self, Cursor};
 use crate::app::{App, now, to_its_end};
 use crate::db::FileFilter;
 use crate::error::ApiError;
+use crate::listing::{self, Told, renewal};
 use crate::swarms::{self, Found, MOST_HOLDERS, Wish};
 
 /// Names that the detail of a file shows.
@@ -40,11 +41,24 @@ pub(crate) async fn patch(app: &Arc<App>, peer: PeerId, request: PatchFiles) -> 
         let named: Vec<FileId> = added.chain(request.remove.iter().map(|entry| entry.file_id)).collect();
         let patched = app.store.patch_files(peer, request, now()).await;
         // Whatever came of it: where no answer came from the database, it may be done all the same.
-        app.swarms.files_changed(named);
+        app.memory.files_changed(named);
         app.digests.changed(&peer);
         patched?.ok_or_else(ApiError::not_registered)
     })
     .await
+}
+
+/// A page as it is kept in memory, unless the caller has its tag; `None` where the database has to be asked.
+pub(crate) fn list_kept(
+    app: &App,
+    filter: &FileFilter,
+    cursor: Option<&Cursor>,
+    limit: usize,
+    has: impl FnOnce(&str) -> bool,
+) -> Option<Told> {
+    let stretch = listing::stretch(filter, cursor)?;
+    renewal::begin(&app.memory.listing, &app.store);
+    app.memory.listing.page(&stretch, limit, Instant::now(), has, paging::encode)
 }
 
 pub(crate) async fn list(
@@ -54,7 +68,7 @@ pub(crate) async fn list(
     limit: usize,
 ) -> Result<Page<FileEntry>, ApiError> {
     let files = app.store.files(filter, cursor, paging::one_more(limit)).await?;
-    Ok(paging::page(files, limit, behind))
+    Ok(paging::page(files, limit, Cursor::behind))
 }
 
 pub(crate) async fn list_of(
@@ -67,11 +81,7 @@ pub(crate) async fn list_of(
 ) -> Result<Page<PeerFile>, ApiError> {
     app.store.known_peer(peer).await?.ok_or_else(|| ApiError::not_found("there is no such peer"))?;
     let files = app.store.files_of(peer, partial, part, cursor, paging::one_more(limit)).await?;
-    Ok(paging::page(files, limit, |file| behind(&file.entry)))
-}
-
-fn behind(entry: &FileEntry) -> Cursor {
-    Cursor { name: entry.name.to_string(), id: entry.file_id.as_bytes().to_vec() }
+    Ok(paging::page(files, limit, |file| Cursor::behind(&file.entry)))
 }
 
 pub(crate) async fn get(app: &App, file: FileId) -> Result<FileDetail, ApiError> {
@@ -80,15 +90,22 @@ pub(crate) async fn get(app: &App, file: FileId) -> Result<FileDetail, ApiError>
 
 /// [`proto::directory::Holders`] as JSON: a random sample, peers that are up first.
 pub(crate) async fn holders(app: &App, file: FileId, wish: Wish) -> Result<Vec<u8>, ApiError> {
-    match app.swarms.sample(&file, wish, Instant::now()) {
+    match app.memory.swarms.sample(&file, wish, Instant::now()) {
         Found::Sample(text) => return Ok(text),
         Found::Many => {}
         Found::Unknown(asked) => {
-            let all = app.store.all_holders(file, MOST_HOLDERS).await?.ok_or_else(missing)?;
-            if all.len() <= MOST_HOLDERS {
-                return Ok(app.swarms.learn(&file, asked, &all, wish));
+            let all = app.store.all_holders(file, MOST_HOLDERS).await?;
+            if all.len() > MOST_HOLDERS {
+                app.memory.swarms.learn_many(&file, asked);
+            } else if !all.is_empty() {
+                let strangers = app.memory.swarms.strangers(&all);
+                if !strangers.is_empty() {
+                    app.memory.swarms.meet(asked, &app.store.holder_cards(strangers).await?);
+                }
+                if let Some(text) = app.memory.swarms.learn(&file, asked, &all, wish) {
+                    return Ok(text);
+                }
             }
-            app.swarms.learn_many(&file, asked);
         }
     }
     let point = PeerId::from_bytes(rand::random());

@@ -65,7 +65,7 @@ pub(crate) async fn remove(app: &Arc<App>, name: UserName) -> Result<(), ApiErro
     to_its_end(async move {
         let peers = app.store.remove_user(name.clone(), now()).await;
         app.sessions.clear();
-        app.swarms.forget_all();
+        app.memory.forget_all();
         for peer in peers?.ok_or_else(|| missing(&name))? {
             app.liveness.forget(&peer);
             app.tickets.forget(&peer);

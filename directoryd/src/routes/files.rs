@@ -9,6 +9,7 @@ use super::query;
 use super::reply::{self, Outcome};
 use crate::handlers::caller::Caller;
 use crate::handlers::files;
+use crate::listing::Told;
 use crate::swarms::Wish;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -44,5 +45,8 @@ async fn list_files(cx: &mut Context, _: Caller) -> Outcome {
     let query: query::Files = query::parse(&cx.query)?;
     let (cursor, limit) = query.page()?;
     let filter = query.filter()?;
-    reply::unless_unchanged(cx, files::list(&cx.app, filter, cursor, limit)).await
+    match files::list_kept(&cx.app, &filter, cursor.as_ref(), limit, |tag| cx.has(tag)) {
+        Some(Told { tag, page }) => Ok(reply::made_unless_unchanged(&tag, page)),
+        None => reply::unless_unchanged(cx, files::list(&cx.app, filter, cursor, limit)).await,
+    }
 }

@@ -60,6 +60,11 @@ pub(super) async fn unless_unchanged<T: Serialize>(
     Ok(tagged(ok(&read.await?)?, &tag))
 }
 
+/// The same of what is JSON already, or is known to the caller.
+pub(super) fn made_unless_unchanged(tag: &str, json: Option<Vec<u8>>) -> Response {
+    tagged(json.map_or_else(not_modified, made), tag)
+}
+
 /// An answer that is the same as long as the process runs.
 pub(super) struct Constant {
     kind: &'static str,

@@ -37,8 +37,17 @@ impl Swarms {
         }
     }
 
+    /// As whoever asks the database does.
+    fn told(&self, id: FileId, asked: Asked, holders: &[Holder]) -> Option<Vec<Holder>> {
+        let holdings: Vec<Holding> = holders.iter().map(|holder| (holder.peer_id, holder.holding)).collect();
+        let strangers = self.strangers(&holdings);
+        let cards: Vec<Holder> = holders.iter().filter(|holder| strangers.contains(&holder.peer_id)).cloned().collect();
+        self.meet(asked, &cards);
+        self.learn(&id, asked, &holdings, ALL).map(|text| read(&text))
+    }
+
     fn put(&self, id: FileId, holders: &[Holder]) {
-        self.learn(&id, self.asked(id), holders, ALL);
+        self.told(id, self.asked(id), holders);
     }
 
     fn known(&self, id: FileId, wish: Wish) -> Option<Vec<Holder>> {
@@ -58,7 +67,7 @@ fn what_was_learnt_is_said_as_the_database_would() {
             holders.push(holder(u8::try_from(2 * number + other).unwrap(), state, holding));
         }
     }
-    let first = read(&swarms.learn(&file(1), swarms.asked(file(1)), &holders, ALL));
+    let first = swarms.told(file(1), swarms.asked(file(1)), &holders).unwrap();
     let mut again = swarms.known(file(1), ALL).unwrap();
     assert!(first[..2].iter().chain(&again[..2]).all(|holder| holder.state == PeerState::Up), "{first:?} {again:?}");
     again.sort_by_key(|holder| holder.peer_id);
@@ -115,16 +124,19 @@ fn what_was_read_before_a_change_is_said_and_not_kept() {
     let swarms = Swarms::default();
     let asked = swarms.asked(file(1));
     swarms.files_changed([file(1)]);
-    assert_eq!(read(&swarms.learn(&file(1), asked, &up([1]), ALL)).len(), 1);
+    assert_eq!(swarms.told(file(1), asked, &up([1])).unwrap().len(), 1);
     assert_eq!(swarms.known(file(1), ALL), None, "the file changed");
     let asked = swarms.asked(file(1));
+    swarms.peer_changed(&PeerId::from_bytes([2; 20]), |card| card.up(false));
+    assert_eq!(swarms.told(file(1), asked, &up([1, 2])), None, "a peer changed that nobody knew");
+    assert_eq!(swarms.known(file(1), ALL), None);
+    // Of those that are known it is known here.
     swarms.peer_changed(&PeerId::from_bytes([1; 20]), |card| card.up(false));
-    assert_eq!(read(&swarms.learn(&file(1), asked, &up([1]), ALL)).len(), 1);
-    assert_eq!(swarms.known(file(1), ALL), None, "a peer changed");
-    let asked = swarms.asked(file(1));
+    assert_eq!(swarms.told(file(1), asked, &up([1])).unwrap()[0].state, PeerState::Down);
+    let asked = swarms.asked(file(2));
     swarms.forget_all();
-    swarms.learn_many(&file(1), asked);
-    assert!(matches!(swarms.sample(&file(1), ALL, Instant::now()), Found::Unknown(_)), "everything changed");
+    swarms.learn_many(&file(2), asked);
+    assert!(matches!(swarms.sample(&file(2), ALL, Instant::now()), Found::Unknown(_)), "everything changed");
 }
 
 #[test]

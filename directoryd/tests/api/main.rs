@@ -17,6 +17,7 @@ mod files;
 mod guessing;
 mod herd;
 mod leases;
+mod listing;
 mod locked;
 mod names;
 mod nats;

@@ -20,6 +20,8 @@ mod figures;
 mod files;
 #[path = "../api/leases.rs"]
 mod leases;
+#[path = "../api/listing.rs"]
+mod listing;
 #[path = "../api/names.rs"]
 mod names;
 #[path = "../api/nats.rs"]

@@ -12,8 +12,9 @@ use proto::ids::{FileId, PeerId};
 
 use super::{Connection, Db, RunQueryDsl, peers as peer_rows};
 use crate::db::schema::{files, holdings, peers};
-use crate::db::{Answer, rows};
+use crate::db::{Answer, plan, rows};
 
+type Card = (Vec<u8>, String, String, String, bool);
 type Row = (Vec<u8>, String, String, String, bool, bool);
 type Columns = (peers::peer_id, peers::name, peers::user_name, peers::address, peers::up, holdings::complete);
 const COLUMNS: Columns = (peers::peer_id, peers::name, peers::user_name, peers::address, peers::up, holdings::complete);
@@ -44,22 +45,32 @@ pub(in crate::db) async fn sample(
     sample.rows.into_iter().map(typed).collect::<Answer<Vec<Holder>>>().map(Some)
 }
 
-/// All holders of a file; `None` where nobody announced such a file. Where there are more than `most`, one more than that.
-pub(in crate::db) async fn all(connection: &mut Connection, file: &FileId, most: usize) -> Answer<Option<Vec<Holder>>> {
-    let id = file.as_bytes().as_slice();
-    let holders: Option<i64> = files::table.find(id).select(files::holders).first(connection).await.optional()?;
-    if holders.is_none() {
-        return Ok(None);
-    }
-    let rows: Vec<Row> = holdings::table
-        .inner_join(peers::table)
-        .filter(holdings::file_id.eq(id))
-        .select(COLUMNS)
+/// Who holds how much of a file, in order of id: from an index alone. Nobody where nobody announced such a file; where there
+/// are more than `most`, one more than that.
+pub(in crate::db) async fn all(
+    connection: &mut Connection,
+    file: &FileId,
+    most: usize,
+) -> Answer<Vec<(PeerId, HoldingState)>> {
+    let rows: Vec<(Vec<u8>, bool)> = holdings::table
+        .filter(holdings::file_id.eq(file.as_bytes().as_slice()))
+        .select((holdings::peer_id, holdings::complete))
         .order(holdings::peer_id)
         .limit(rows::signed(most as u64 + 1))
         .load(connection)
         .await?;
-    rows.into_iter().map(typed).collect::<Answer<Vec<Holder>>>().map(Some)
+    rows.into_iter().map(|(peer, complete)| Ok((rows::peer_id(&peer)?, plan::state(complete)))).collect()
+}
+
+/// These peers, as complete holders of something.
+pub(in crate::db) async fn cards(connection: &mut Connection, ids: &[PeerId]) -> Answer<Vec<Holder>> {
+    let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+    let rows: Vec<Card> = peers::table
+        .filter(peers::peer_id.eq_any(ids))
+        .select((peers::peer_id, peers::name, peers::user_name, peers::address, peers::up))
+        .load(connection)
+        .await?;
+    rows.into_iter().map(|(id, name, user, address, up)| typed((id, name, user, address, up, true))).collect()
 }
 
 struct Sample {
@@ -126,6 +137,6 @@ fn typed((peer_id, name, user, address, up, complete): Row) -> Answer<Holder> {
         user: rows::parsed(&user)?,
         address: rows::parsed(&address)?,
         state: peer_rows::state(up),
-        holding: if complete { HoldingState::Complete } else { HoldingState::Partial },
+        holding: plan::state(complete),
     })
 }

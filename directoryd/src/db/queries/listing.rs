@@ -79,6 +79,33 @@ pub(in crate::db) async fn files(
     query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
 }
 
+/// These files, under each of their names, in no order.
+pub(in crate::db) async fn of_ids(connection: &mut Connection, ids: &[FileId]) -> Answer<Vec<FileEntry>> {
+    let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+    let query = names::table.inner_join(files::table).filter(names::file_id.eq_any(ids)).select(FILE_COLUMNS);
+    query.load::<FileRow>(connection).await?.into_iter().map(file_typed).collect()
+}
+
+/// Complete holdings of a peer, in order.
+pub(in crate::db) async fn held_by(
+    connection: &mut Connection,
+    peer: &PeerId,
+    after: Option<&FileId>,
+    limit: i64,
+) -> Answer<Vec<FileId>> {
+    // No id lies before none at all.
+    let after = after.map_or(&[][..], |id| id.as_bytes());
+    let ids: Vec<Vec<u8>> = holdings::table
+        .filter(holdings::peer_id.eq(peer.as_bytes().as_slice()))
+        .filter(holdings::complete.eq(true).and(holdings::file_id.gt(after)))
+        .select(holdings::file_id)
+        .order(holdings::file_id)
+        .limit(limit)
+        .load(connection)
+        .await?;
+    ids.iter().map(|id| rows::file_id(id)).collect()
+}
+
 /// What one peer shares, in order of name and id; what it is still fetching only where `partial`; of one `part` alone, files
 /// whose id begins with that byte.
 pub(in crate::db) async fn files_of(

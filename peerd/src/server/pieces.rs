@@ -150,7 +150,7 @@ mod tests {
             expected.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
             expected.extend(message);
         }
-        let stream = futures_util::stream::iter(parts).map_part();
+        let stream = futures_util::stream::iter(parts.into_iter().map(|data| Ok(PiecePart { data: data.into() })));
         let whole = Framed { parts: stream, payload: Bytes::new(), ended: false }.collect().await.unwrap();
         assert_eq!(whole.trailers().unwrap()["grpc-status"], "0");
         assert_eq!(whole.to_bytes(), expected);
@@ -163,13 +163,4 @@ mod tests {
         assert_eq!(whole.trailers().unwrap()["grpc-status"], "14");
         assert_eq!(whole.trailers().unwrap()["grpc-message"], "gone");
     }
-
-    trait MapPart: Stream<Item = Vec<u8>> + Sized {
-        fn map_part(self) -> impl Stream<Item = Result<PiecePart, Status>> + Unpin {
-            use futures_util::StreamExt;
-            self.map(|data| Ok(PiecePart { data: data.into() })).boxed_local()
-        }
-    }
-
-    impl<S: Stream<Item = Vec<u8>> + Sized + 'static> MapPart for S {}
 }

@@ -52,14 +52,15 @@ impl Free {
 }
 
 impl Buffer {
-    /// The bytes, to be written to.
-    pub fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.block[..self.length]
-    }
-
     /// The bytes, for as long as anybody reads them.
     pub fn freeze(self) -> Bytes {
         Bytes::from_owner(self)
+    }
+}
+
+impl AsMut<[u8]> for Buffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.block[..self.length]
     }
 }
 

@@ -111,6 +111,18 @@ impl Bench {
         Self { folder, bin }
     }
 
+    /// Writes as much as a run is going to write, and lets go of it: a virtual machine gives free memory back to its host, and
+    /// the first write to it costs several times the second.
+    fn warm(&self, mib: usize) {
+        let path = self.path("warm");
+        let mut file = fs::File::create(&path).unwrap();
+        let block = vec![0; 1 << 20];
+        for _ in 0..mib + 256 {
+            file.write_all(&block).unwrap();
+        }
+        fs::remove_file(path).unwrap();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -145,11 +157,14 @@ impl Bench {
         command
     }
 
-    fn enjambre(&self, seed: &Program) -> Run {
+    fn enjambre(&self, seed: &Program, mib: usize) -> Run {
         let sink = self.peer("sink", SINK);
+        self.warm(mib);
         let before = [seed.cpu(), sink.cpu()];
         let (seconds, _) = timed(&mut self.ask("sink", ["-q", "download", "file"]));
-        Run { seconds, cpu: [seed.cpu() - before[0], sink.cpu() - before[1]] }
+        let cpu = [seed.cpu() - before[0], sink.cpu() - before[1]];
+        fs::remove_file(self.path("sink").join("downloads/file")).unwrap();
+        Run { seconds, cpu }
     }
 
     /// The giving end of a bare TLS socket.
@@ -161,13 +176,14 @@ impl Bench {
         giver
     }
 
-    fn take_bare(&self, giver: &Program) -> Run {
+    fn take_bare(&self, giver: &Program, mib: usize) -> Run {
         let target = self.path("bare");
-        let _ = fs::remove_file(&target);
+        self.warm(mib);
         let before = giver.cpu();
         let mut take = Command::new(std::env::current_exe().unwrap());
         take.args(["bare-take", BARE]).arg(target).arg(self.path("taker.key")).arg(self.path("giver.key"));
         let (seconds, cpu) = timed(&mut take);
+        fs::remove_file(self.path("bare")).unwrap();
         Run { seconds, cpu: [giver.cpu() - before, cpu] }
     }
 
@@ -198,12 +214,13 @@ impl Bench {
         Some(nginx)
     }
 
-    fn curl(&self, nginx: &Program) -> Run {
+    fn curl(&self, nginx: &Program, mib: usize) -> Run {
         let target = self.path("curled");
-        let _ = fs::remove_file(&target);
+        self.warm(mib);
         let before = nginx.cpu();
         let mut curl = Command::new("curl");
         let (seconds, cpu) = timed(curl.args(["-sSk", "-o"]).arg(target).arg(format!("https://{NGINX}/file")));
+        fs::remove_file(self.path("curled")).unwrap();
         Run { seconds, cpu: [nginx.cpu() - before, cpu] }
     }
 }
@@ -243,9 +260,9 @@ fn main() {
     let (giver, nginx) = (bench.bare(), bench.nginx());
     let (mut ours, mut bare, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..count {
-        ours.push(bench.enjambre(&seed));
-        bare.push(bench.take_bare(&giver));
-        theirs.extend(nginx.as_ref().map(|nginx| bench.curl(nginx)));
+        ours.push(bench.enjambre(&seed, mib));
+        bare.push(bench.take_bare(&giver, mib));
+        theirs.extend(nginx.as_ref().map(|nginx| bench.curl(nginx, mib)));
     }
     println!("{mib} MiB over loopback, median of {count}, in turn:");
     report("enjambre", mib, &ours);

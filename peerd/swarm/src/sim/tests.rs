@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Arrivals, LimitedBy, Outcome, Sample, Scenario, Simulation};
+use super::{Arrivals, Constants, LimitedBy, Outcome, Sample, Scenario, Simulation};
 use crate::PieceOrder;
 
 const MIB: u64 = 1 << 20;
@@ -14,7 +14,8 @@ fn run(scenario: Scenario) -> Outcome {
     Simulation::run(scenario).expect("a possible geometry")
 }
 
-/// `peers` on links of `mbit` each way fetch `mib` from one seed on such a link.
+/// `peers` on links of `mbit` each way fetch `mib` from one seed on such a link. Of what the wire adds there are headers
+/// alone: the bounds here are the policy's, and no policy saves acknowledgements.
 fn swarm(peers: u32, mbit: u64, mib: u64, piece_kib: u32) -> Scenario {
     let link = mbit * MBIT;
     Scenario {
@@ -24,6 +25,7 @@ fn swarm(peers: u32, mbit: u64, mib: u64, piece_kib: u32) -> Scenario {
         up: link,
         down: link,
         holders: vec![link],
+        constants: Constants { header_permille: 48, ..Constants::default() },
         ..Scenario::default()
     }
 }
@@ -48,12 +50,12 @@ fn assert_near_the_bound(scenario: &Scenario, ratio_permille: u64) {
 
 #[test]
 fn sixteen_for_64_mib_at_50_mbit() {
-    assert_near_the_bound(&swarm(16, 50, 64, 64), 1_200);
+    assert_near_the_bound(&swarm(16, 50, 64, 64), 1_150);
 }
 
 #[test]
 fn eight_for_256_mib_at_100_mbit() {
-    assert_near_the_bound(&swarm(8, 100, 256, 256), 1_110);
+    assert_near_the_bound(&swarm(8, 100, 256, 256), 1_095);
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn more_holders_make_it_faster_up_to_the_link() {
     };
     let (one, two, three, six) = (seconds(1), seconds(2), seconds(3), seconds(6));
     assert!(two < one * 0.52 && three < one * 0.35, "{one} {two} {three}");
-    assert!(six < 64.0 * 8.0 * 1.048_576 / 100.0 * 1.10, "{six}");
+    assert!(six < 64.0 * 8.0 * 1.048_576 / 100.0 * 1.08, "{six}");
 }
 
 #[test]

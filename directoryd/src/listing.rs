@@ -165,11 +165,6 @@ impl Listing {
 
     /// All was read that was due.
     fn renewed(&self, due: &Due, outcome: Renewed) {
-        // Nobody else changes what is kept, but for making an end of it.
-        let same = match (&outcome, &self.read().kept) {
-            (Renewed::All(names), Some(kept)) => kept.names == *names,
-            _ => false,
-        };
         let mut state = self.write();
         state.reading = None;
         if state.ends != due.ends {
@@ -178,6 +173,7 @@ impl Listing {
         // What is not needed any more may be large: it goes when the lock is free.
         let _former = match outcome {
             Renewed::All(names) => {
+                let same = state.kept.as_ref().is_some_and(|kept| kept.names == names);
                 state.version += u64::from(!same);
                 state.kept.replace(Kept { names, read_at: due.at })
             }

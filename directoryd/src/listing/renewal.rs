@@ -28,7 +28,7 @@ async fn renew(listing: Arc<Listing>, store: Store, due: Due) {
         tracing::debug!(%error, "the list of files cannot be read; it is not kept in memory for a while");
         Renewed::Failed
     });
-    // What it takes the place of may be large, and is compared with it.
+    // What it takes the place of may be large.
     let _ = tokio::task::spawn_blocking(move || listing.renewed(&due, outcome)).await;
 }
 

@@ -6,7 +6,8 @@
 //! schema ([`schema`]).
 //!
 //! Invariants, each kept inside one transaction: `files.holders` is the number of complete holdings of a file and
-//! `files.holders_up` that of peers that are up; `peers.files` is the number of complete holdings of a peer; `names` has
+//! `files.holders_up` that of peers that count as up there ([`sqlite::queries::presence`]: all files of a peer follow it, the
+//! last of many a moment later); `peers.files` is the number of complete holdings of a peer; `names` has
 //! exactly the pairs that some share has; every change of state has its row in `events`.
 //!
 //! A crash loses nothing that was answered: an answer is given after the commit, and a commit is on disk

@@ -23,9 +23,37 @@ const DIRECTORY: &str = "127.0.0.1:24011";
 const PEER: &str = "127.0.0.1:25011";
 /// Hashing and announcing everything for the first time.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// Between two requests of one of the others.
-const EVERY: Duration = Duration::from_millis(10);
-const OTHERS: usize = 4;
+
+/// What others ask for, each over a connection of its own: what one kind waits for is not put down to another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Lookup,
+    Page,
+    Heartbeat,
+    Announcement,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Lookup, Self::Page, Self::Heartbeat, Self::Announcement];
+
+    /// Between two of them.
+    fn every(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Lookup => 5,
+            Self::Page | Self::Heartbeat => 12,
+            Self::Announcement => 25,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookups",
+            Self::Page => "pages of 100 files",
+            Self::Heartbeat => "heartbeats",
+            Self::Announcement => "announcements",
+        }
+    }
+}
 
 /// A program that ends with its owner.
 struct Program(Child);
@@ -121,42 +149,36 @@ impl Api {
     }
 }
 
-type Waits = BTreeMap<&'static str, Vec<Duration>>;
-
-/// One of the others: asks at its rate until `done`, and notes what it waits from when it wanted to ask.
-fn other(number: usize, files: usize, folder: &Path, done: &AtomicBool) -> Waits {
+/// One of the others: asks at its rate until `done`, and says what it waited from when it wanted to ask.
+fn other(kind: Kind, files: usize, folder: &Path, done: &AtomicBool) -> Vec<Duration> {
     let (identity, instance) = (
-        Identity::load_or_create(&folder.join(format!("key-{number}"))).unwrap(),
+        Identity::load_or_create(&folder.join(format!("key of {}", kind.name()))).unwrap(),
         InstanceId::from_bytes(rand::random()),
     );
     let mut api = Api::log_in();
     let me = api.register(&identity, instance);
-    let mut waits = Waits::new();
+    let mut waits = Vec::new();
     let began = Instant::now();
     for turn in 0.. {
         if done.load(Ordering::Relaxed) {
             break;
         }
-        let wanted = began + EVERY * turn;
+        let wanted = began + kind.every() * turn;
         pause(wanted.saturating_duration_since(Instant::now()));
         let file = FileId::of(content(rand::random_range(0..files)).as_bytes());
-        let kind = match turn % 10 {
-            0 => "announcements",
-            1 | 2 => "heartbeats",
-            3 | 4 => "pages of 100 files",
-            _ => "lookups",
-        };
         match kind {
-            "announcements" => {
-                let (file_id, name) = (FileId::of(&turn.to_le_bytes()), format!("other-{number}"));
-                let add = json!([{"file_id": file_id, "name": name, "size": 4, "state": "complete"}]);
+            Kind::Lookup => drop(api.ask("GET", &format!("/files/{file}/holders"), None)),
+            Kind::Page => drop(api.ask("GET", "/files?limit=100", None)),
+            Kind::Heartbeat => {
+                drop(api.ask("POST", &format!("{me}/heartbeat"), Some(&json!({"instance": instance}))));
+            }
+            Kind::Announcement => {
+                let file_id = FileId::of(&turn.to_le_bytes());
+                let add = json!([{"file_id": file_id, "name": "other", "size": 4, "state": "complete"}]);
                 api.ask("PATCH", &format!("{me}/files"), Some(&json!({ "add": add })));
             }
-            "heartbeats" => drop(api.ask("POST", &format!("{me}/heartbeat"), Some(&json!({"instance": instance})))),
-            "lookups" => drop(api.ask("GET", &format!("/files/{file}/holders"), None)),
-            _ => drop(api.ask("GET", "/files?limit=100", None)),
         }
-        waits.entry(kind).or_default().push(wanted.elapsed());
+        waits.push(wanted.elapsed());
     }
     waits
 }
@@ -166,33 +188,25 @@ fn content(number: usize) -> String {
 }
 
 /// What the others wait while `work` is done.
-fn meanwhile(files: usize, folder: &Path, work: impl FnOnce()) -> Waits {
+fn meanwhile(files: usize, folder: &Path, work: impl FnOnce()) -> BTreeMap<Kind, Vec<Duration>> {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let others: Vec<_> = (0..OTHERS)
-            .map(|number| {
-                scope.spawn({
-                    let done = &done;
-                    move || other(number, files, folder, done)
-                })
-            })
-            .collect();
+        let asking = |kind| {
+            let done = &done;
+            (kind, scope.spawn(move || other(kind, files, folder, done)))
+        };
+        let others = Kind::ALL.map(asking);
         work();
         done.store(true, Ordering::Relaxed);
-        let mut all = Waits::new();
-        for other in others {
-            for (kind, waits) in other.join().unwrap() {
-                all.entry(kind).or_default().extend(waits);
-            }
-        }
-        all
+        others.into_iter().map(|(kind, other)| (kind, other.join().unwrap())).collect()
     })
 }
 
-fn report(what: &str, waits: Waits) {
+fn report(what: &str, waits: BTreeMap<Kind, Vec<Duration>>) {
     println!("{what}:");
     let all: Vec<Duration> = waits.values().flatten().copied().collect();
-    for (kind, mut waits) in waits.into_iter().chain([("all together", all)]) {
+    let named = waits.into_iter().map(|(kind, waits)| (kind.name(), waits));
+    for (name, mut waits) in named.chain([("all together", all)]) {
         waits.sort();
         let at = |share: f64| {
             #[expect(
@@ -205,7 +219,7 @@ fn report(what: &str, waits: Waits) {
             waits[index].as_secs_f64() * 1000.0
         };
         println!(
-            "  {kind:20} {:6}  p50 {:8.2} ms  p99 {:8.2} ms  most {:8.2} ms",
+            "  {name:20} {:6}  p50 {:8.2} ms  p99 {:8.2} ms  most {:8.2} ms",
             waits.len(),
             at(0.5),
             at(0.99),

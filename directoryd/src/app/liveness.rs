@@ -3,6 +3,7 @@
 //! Ups and downs of one peer take turns at a lock of their own; heartbeats that only renew take none and write nothing. When
 //! a peer was last seen reaches the database in batches.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ pub(crate) struct Liveness {
     memory: Arc<Memory>,
     leases: Mutex<Leases>,
     turns: [tokio::sync::Mutex<()>; LOCKS],
+    /// Not all of their files count them as what they are: the database would not.
+    uncounted: Mutex<BTreeSet<PeerId>>,
     /// Whether the database was, when leases last ended.
     away: AtomicBool,
 }
@@ -40,7 +43,8 @@ pub(crate) struct Liveness {
 impl Liveness {
     pub(crate) fn new(store: Store, memory: Arc<Memory>, lease: Duration) -> Self {
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { store, memory, leases: Mutex::new(Leases::new(lease)), turns, away: AtomicBool::new(false) }
+        let (leases, uncounted) = (Mutex::new(Leases::new(lease)), Mutex::default());
+        Self { store, memory, leases, turns, uncounted, away: AtomicBool::new(false) }
     }
 
     /// After a start: whoever was up stays up for one full lease. Nobody is declared down for our own absence.
@@ -53,6 +57,7 @@ impl Liveness {
             let holder = LeaseHolder { user: peer.user.clone(), instance };
             self.leases().grant(peer.peer_id, holder, start, peer.last_seen);
         }
+        self.uncounted().extend(self.store.uncounted_presences().await?);
         Ok(up.len())
     }
 
@@ -72,6 +77,9 @@ impl Liveness {
         if registered != Registered::Taken {
             self.memory.peer_changed(&id, |known| known.is(&card));
             self.leases().grant(id, holder, Instant::now(), seen);
+        }
+        if registered == (Registered::Known { was_up: false }) {
+            self.count(&id).await;
         }
         Ok(registered)
     }
@@ -95,11 +103,13 @@ impl Liveness {
             return Err(ApiError::superseded());
         }
         let seen = now();
-        if self.store.peer_up(peer, seen).await? {
-            tracing::info!(%peer, "a peer came back");
-        }
+        let was_down = self.store.peer_up(peer, seen).await?;
         self.memory.peer_changed(&peer, |known| known.up(true));
         self.leases().grant(peer, by, Instant::now(), seen);
+        if was_down {
+            tracing::info!(%peer, "a peer came back");
+            self.count(&peer).await;
+        }
         Ok(())
     }
 
@@ -109,6 +119,7 @@ impl Liveness {
         self.store.log_out_peer(peer, now()).await?;
         self.memory.peer_changed(&peer, |known| known.up(false));
         self.leases().release(&peer);
+        self.count(&peer).await;
         Ok(())
     }
 
@@ -149,6 +160,7 @@ impl Liveness {
         let mut last_save = Instant::now();
         while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
             self.end_leases().await;
+            self.count_rest().await;
             if last_save.elapsed() >= SAVE {
                 last_save = Instant::now();
                 self.save().await;
@@ -181,12 +193,30 @@ impl Liveness {
                 self.leases().release(&peer);
                 if was_up {
                     tracing::info!(%peer, "a peer went down: its lease ended");
+                    self.count(&peer).await;
                 }
             }
             Err(error) => {
                 tracing::warn!(%peer, %error, "cannot note that a peer went down; trying again");
                 self.leases().look_again(peer, Instant::now() + RETRY);
             }
+        }
+    }
+
+    /// Has all files of a peer that went up or down count it as that, while it is its turn.
+    async fn count(&self, peer: &PeerId) {
+        if let Err(error) = self.store.count_presence(*peer).await {
+            tracing::warn!(%peer, %error, "cannot count its files' holders anew; trying again");
+            self.uncounted().insert(*peer);
+        }
+        self.memory.holders_counted(peer);
+    }
+
+    async fn count_rest(&self) {
+        let uncounted = std::mem::take(&mut *self.uncounted());
+        for peer in uncounted {
+            let _turn = self.turn(&peer).await;
+            self.count(&peer).await;
         }
     }
 
@@ -203,6 +233,10 @@ impl Liveness {
 
     async fn turn(&self, peer: &PeerId) -> tokio::sync::MutexGuard<'_, ()> {
         self.turns[usize::from(peer.as_bytes()[0]) % LOCKS].lock().await
+    }
+
+    fn uncounted(&self) -> MutexGuard<'_, BTreeSet<PeerId>> {
+        self.uncounted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leases(&self) -> MutexGuard<'_, Leases> {

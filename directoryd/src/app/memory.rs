@@ -24,6 +24,10 @@ impl Memory {
     /// A peer registered, or went up or down.
     pub(crate) fn peer_changed(&self, peer: &PeerId, change: impl FnOnce(&mut PeerChange<'_>)) {
         self.swarms.peer_changed(peer, change);
+    }
+
+    /// The files of a peer count it as what it is now.
+    pub(crate) fn holders_counted(&self, peer: &PeerId) {
         self.listing.peer_changed(peer);
     }
 

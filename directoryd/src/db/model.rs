@@ -133,7 +133,9 @@ pub(crate) struct Registration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Registered {
     New,
-    Known,
+    Known {
+        was_up: bool,
+    },
     /// The id belongs to another user.
     Taken,
 }

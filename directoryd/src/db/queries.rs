@@ -18,6 +18,8 @@ pub(in crate::db) mod keys;
 pub(in crate::db) mod listing;
 #[path = "queries/peers.rs"]
 pub(in crate::db) mod peers;
+#[path = "queries/presence.rs"]
+pub(in crate::db) mod presence;
 #[path = "queries/sessions.rs"]
 pub(in crate::db) mod sessions;
 #[path = "queries/users.rs"]

@@ -34,6 +34,7 @@ diesel::table! {
         last_seen -> BigInt,
         created_at -> BigInt,
         digest -> Nullable<Binary>,
+        counted_to -> Nullable<Binary>,
     }
 }
 

@@ -180,15 +180,28 @@ impl Store {
     }
 
     pub(crate) async fn peer_up(&self, peer: PeerId, now: Timestamp) -> Answer<bool> {
-        ask!(self.write, [], peers::set_up(&peer, now))
+        ask!(self.write, [], presence::set_up(&peer, now))
     }
 
     pub(crate) async fn peer_down(&self, peer: PeerId, last_seen: Timestamp, now: Timestamp) -> Answer<bool> {
-        ask!(self.write, [], peers::set_down(&peer, last_seen, now))
+        ask!(self.write, [], presence::set_down(&peer, last_seen, now))
     }
 
     pub(crate) async fn log_out_peer(&self, peer: PeerId, now: Timestamp) -> Answer<()> {
-        ask!(self.write, [], peers::log_out(&peer, now))
+        ask!(self.write, [], presence::log_out(&peer, now))
+    }
+
+    /// Has all files of a peer that went up or down count it as what it is now.
+    pub(crate) async fn count_presence(&self, peer: PeerId) -> Answer<()> {
+        if !ask!(self.read, [], presence::is_counted(&peer))? {
+            while ask!(self.write, [], presence::count_some(&peer))? {}
+        }
+        Ok(())
+    }
+
+    /// Peers for which that is still to be done.
+    pub(crate) async fn uncounted_presences(&self) -> Answer<Vec<PeerId>> {
+        ask!(self.read, [], presence::uncounted())
     }
 
     pub(crate) async fn touch_peers(&self, seen: Vec<(PeerId, Timestamp)>) -> Answer<Vec<PeerId>> {

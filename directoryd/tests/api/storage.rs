@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use proto::directory::{FileEntry, Page, Withdraw};
+use rand::RngExt as _;
 use reqwest::Method;
 
-use crate::support::{Directory, file};
+use crate::support::{Directory, TestPeer, User, eventually, file};
 
 #[tokio::test]
 async fn kept_counts_are_what_counting_gives() {
@@ -23,12 +25,12 @@ async fn kept_counts_are_what_counting_gives() {
             _ => {
                 let add = (0..4).map(|i| file(&format!("f{}", (round + i) % 7))).collect();
                 let gone = file(&format!("f{}", round % 5)).file_id;
-                let remove = vec![proto::directory::Withdraw { file_id: gone, name: None }];
+                let remove = vec![Withdraw { file_id: gone, name: None }];
                 let _ = peer.try_patch(add, remove).await;
             }
         }
     }
-    let wrong = async |query: &str| directory.backend.count(&format!("SELECT COUNT(*) AS n FROM {query}")).await;
+    let wrong = async |query: &str| count(&directory, query).await;
     let holdings =
         "SELECT COUNT(*) FROM holdings h JOIN peers p USING (peer_id) WHERE h.file_id = f.file_id AND complete";
     assert!(wrong("files").await > 0, "something happened");
@@ -55,4 +57,100 @@ async fn concurrent_writes_are_all_kept() {
     });
     tokio::time::timeout(Duration::from_mins(1), futures_util::future::join_all(writes)).await.unwrap();
     assert_eq!(ana.get::<proto::directory::Stats>("/stats").await.files, 160);
+}
+
+/// More than one transaction counts.
+const MANY: usize = 2500;
+
+async fn count(directory: &Directory, query: &str) -> i64 {
+    directory.backend.count(&format!("SELECT COUNT(*) AS n FROM {query}")).await
+}
+
+/// A peer with [`MANY`] files.
+async fn large(user: &User) -> TestPeer {
+    let peer = user.peer("large");
+    peer.register().await;
+    let names: Vec<String> = (0..MANY).map(|number| format!("f{number}")).collect();
+    for some in names.chunks(1000) {
+        peer.announce(&some.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    peer
+}
+
+/// Files whose holders that are up are not those that have gone so far as to be counted there.
+async fn miscounted(directory: &Directory) -> i64 {
+    let counted = "CASE WHEN counted_to IS NULL OR h.file_id <= counted_to THEN up ELSE NOT up END";
+    let holdings = "SELECT COUNT(*) FROM holdings h JOIN peers p USING (peer_id) WHERE h.file_id = f.file_id";
+    count(directory, &format!("files f WHERE holders_up != ({holdings} AND complete AND {counted})")).await
+}
+
+/// How many holders that are up each file has, whichever way it is asked.
+async fn up(user: &User) -> Vec<u64> {
+    let mut all = Vec::new();
+    let mut path = Some("/files?limit=1000".to_owned());
+    while let Some(next) = path {
+        let page: Page<FileEntry> = user.get(&next).await;
+        all.extend(page.items.iter().map(|entry| entry.holders_up));
+        path = page.next.map(|cursor| format!("/files?limit=1000&cursor={cursor}"));
+    }
+    all
+}
+
+#[tokio::test]
+async fn whoever_has_many_files_comes_and_goes_between_the_writes_of_others() {
+    let directory = Directory::start().await;
+    let ana = directory.user("ana").await;
+    let (large, other) = (large(&ana).await, ana.peer("other"));
+    other.register().await;
+    let comings = async {
+        for _ in 0..4 {
+            large.log_out().await;
+            assert_eq!(up(&ana).await.iter().filter(|up| **up > 1).count(), 0, "one of two is up");
+            large.register().await;
+            assert_eq!(up(&ana).await.iter().filter(|up| **up < 1).count(), 0, "the one that has them all is up");
+        }
+    };
+    // Whatever is written meanwhile meets files that are counted already, and others.
+    let mut between = 0;
+    let writes = async {
+        loop {
+            let [some, others] = [(); 2].map(|()| file(&format!("f{}", rand::rng().random_range(0..MANY))));
+            let gone = Withdraw { file_id: others.file_id, name: None };
+            other.patch(vec![some], vec![gone]).await;
+            assert_eq!(miscounted(&directory).await, 0);
+            between += count(&directory, "peers WHERE counted_to IS NOT NULL").await;
+        }
+    };
+    tokio::select! {
+        () = comings => {}
+        () = writes => {}
+    }
+    assert!(between > 0, "nothing was written in between");
+    assert_eq!(miscounted(&directory).await, 0);
+    assert_eq!(count(&directory, "peers WHERE counted_to IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_uncounted_is_counted_by_the_next_start() {
+    let mut directory = Directory::start().await;
+    let ana = directory.user("ana").await;
+    let mut peer = large(&ana).await;
+    for back_at_once in [false, true] {
+        peer.register().await;
+        // As it is when the directory dies after some of the transactions.
+        let some = "(SELECT file_id FROM files ORDER BY file_id LIMIT 1 OFFSET 700)";
+        directory.backend.execute(&format!("UPDATE peers SET up = false, instance = NULL, counted_to = {some}")).await;
+        directory.backend.execute(&format!("UPDATE files SET holders_up = 0 WHERE file_id <= {some}")).await;
+        assert_eq!(miscounted(&directory).await, 0);
+        directory = directory.restart().await;
+        peer.user.api = directory.api.clone();
+        if back_at_once {
+            peer.register().await;
+        }
+        let counted = async || (count(&directory, "peers WHERE counted_to IS NOT NULL").await == 0).then_some(());
+        eventually("all is counted", counted).await;
+        assert_eq!(miscounted(&directory).await, 0);
+        let none_up = count(&directory, "files WHERE holders_up = 0").await;
+        assert_eq!(none_up, if back_at_once { 0 } else { 2500 });
+    }
 }

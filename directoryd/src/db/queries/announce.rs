@@ -8,6 +8,7 @@ use proto::Timestamp;
 use proto::directory::{PatchFiles, PatchedFiles, SharesDigest};
 use proto::ids::{ByteCount, FileId, FileName, PeerId};
 
+use super::presence::Presence;
 use super::{Connection, RunQueryDsl, events};
 use crate::db::plan::{self, Before, Facts, Holding, Plan};
 use crate::db::schema::{files, holdings, names, peers, shares};
@@ -56,13 +57,14 @@ pub(in crate::db) async fn patch(
     now: Timestamp,
 ) -> Answer<Option<PatchedFiles>> {
     let row = peers::table.find(peer.as_bytes().as_slice());
-    let row = row.select((peers::up, peers::digest)).first::<(bool, Option<Vec<u8>>)>(connection).await.optional()?;
-    let Some((up, digest)) = row else { return Ok(None) };
+    let row: Option<(bool, Option<Vec<u8>>, Option<Vec<u8>>)> =
+        row.select((peers::up, peers::counted_to, peers::digest)).first(connection).await.optional()?;
+    let Some((up, counted_to, digest)) = row else { return Ok(None) };
     let before = before(connection, peer, &plan::named(request)).await?;
     let plan = plan::plan(*peer, before, request);
     put(connection, peer, &plan).await?;
     take_away(connection, peer, &plan).await?;
-    count(connection, up, &plan).await?;
+    count(connection, &Presence::new(up, counted_to), &plan).await?;
     note(connection, peer, digest, &plan).await?;
     tidy(connection, &plan).await?;
     events::append(connection, now, &plan.events).await?;
@@ -145,16 +147,18 @@ async fn take_away(connection: &mut Connection, peer: &PeerId, plan: &Plan) -> A
 }
 
 /// The kept counts follow what the plan changed.
-async fn count(connection: &mut Connection, up: bool, plan: &Plan) -> Answer<()> {
+async fn count(connection: &mut Connection, peer: &Presence, plan: &Plan) -> Answer<()> {
     for (changed, by) in [(&plan.completed, 1_i64), (&plan.uncompleted, -1)] {
-        if changed.is_empty() {
-            continue;
+        let (up, down): (Vec<FileId>, Vec<FileId>) = changed.iter().copied().partition(|file| peer.counts(file));
+        for (changed, by_up) in [(up, by), (down, 0)] {
+            if changed.is_empty() {
+                continue;
+            }
+            diesel::update(files::table.filter(files::file_id.eq_any(bytes(&changed))))
+                .set((files::holders.eq(files::holders + by), files::holders_up.eq(files::holders_up + by_up)))
+                .execute(connection)
+                .await?;
         }
-        let by_up = if up { by } else { 0 };
-        diesel::update(files::table.filter(files::file_id.eq_any(bytes(changed))))
-            .set((files::holders.eq(files::holders + by), files::holders_up.eq(files::holders_up + by_up)))
-            .execute(connection)
-            .await?;
     }
     Ok(())
 }

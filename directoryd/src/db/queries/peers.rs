@@ -1,15 +1,15 @@
-//! Peers, and whether they are up. Going up and going down change the kept counts of all files that the peer holds.
+//! Peers: who they are, when they were last heard of, and what they share in sum.
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable,
     Selectable, SelectableHelper,
 };
 use proto::Timestamp;
-use proto::directory::{Change, PartDigests, Peer, PeerState, SharesDigest};
+use proto::directory::{PartDigests, Peer, PeerState, SharesDigest};
 use proto::ids::{FileId, PeerId};
 
-use super::{Connection, Db, RunQueryDsl, events};
-use crate::db::schema::{files, holdings, peers, shares};
+use super::{Connection, Db, RunQueryDsl, presence};
+use crate::db::schema::{holdings, peers, shares};
 use crate::db::{Answer, KnownPeer, Registered, Registration, plan, rows};
 
 /// Shares that are read at once.
@@ -75,7 +75,7 @@ pub(in crate::db) async fn register(
     match known(connection, &peer.peer_id).await? {
         None => {
             insert(connection, peer, now).await?;
-            set_up(connection, &peer.peer_id, now).await?;
+            presence::set_up(connection, &peer.peer_id, now).await?;
             Ok(Registered::New)
         }
         Some(known) if known.user != peer.user => Ok(Registered::Taken),
@@ -91,8 +91,8 @@ pub(in crate::db) async fn register(
                 .set(values)
                 .execute(connection)
                 .await?;
-            set_up(connection, &peer.peer_id, now).await?;
-            Ok(Registered::Known)
+            let was_up = !presence::set_up(connection, &peer.peer_id, now).await?;
+            Ok(Registered::Known { was_up })
         }
     }
 }
@@ -114,52 +114,6 @@ async fn insert(connection: &mut Connection, peer: &Registration, now: Timestamp
         digest: &digest,
     };
     diesel::insert_into(peers::table).values(row).execute(connection).await?;
-    Ok(())
-}
-
-/// Whether it was down until now.
-pub(in crate::db) async fn set_up(connection: &mut Connection, peer: &PeerId, now: Timestamp) -> Answer<bool> {
-    let id = peer.as_bytes().as_slice();
-    let down = peers::table.find(id).filter(peers::up.eq(false));
-    if diesel::update(down).set(peers::up.eq(true)).execute(connection).await? == 0 {
-        return Ok(false);
-    }
-    let held = holdings::table.filter(holdings::peer_id.eq(id)).filter(holdings::complete.eq(true));
-    diesel::update(files::table.filter(files::file_id.eq_any(held.select(holdings::file_id))))
-        .set(files::holders_up.eq(files::holders_up + 1))
-        .execute(connection)
-        .await?;
-    events::append(connection, now, &[Change::PeerUp { peer_id: *peer }]).await?;
-    Ok(true)
-}
-
-/// Whether it was up until now.
-pub(in crate::db) async fn set_down(
-    connection: &mut Connection,
-    peer: &PeerId,
-    last_seen: Timestamp,
-    now: Timestamp,
-) -> Answer<bool> {
-    let id = peer.as_bytes().as_slice();
-    let up = peers::table.find(id).filter(peers::up.eq(true));
-    let values = (peers::up.eq(false), peers::last_seen.eq(last_seen.as_millisecond()));
-    if diesel::update(up).set(values).execute(connection).await? == 0 {
-        return Ok(false);
-    }
-    let held = holdings::table.filter(holdings::peer_id.eq(id)).filter(holdings::complete.eq(true));
-    diesel::update(files::table.filter(files::file_id.eq_any(held.select(holdings::file_id))))
-        .set(files::holders_up.eq(files::holders_up - 1))
-        .execute(connection)
-        .await?;
-    events::append(connection, now, &[Change::PeerDown { peer_id: *peer }]).await?;
-    Ok(true)
-}
-
-/// Down, and nobody speaks for it until it registers again.
-pub(in crate::db) async fn log_out(connection: &mut Connection, peer: &PeerId, now: Timestamp) -> Answer<()> {
-    set_down(connection, peer, now, now).await?;
-    let row = peers::table.find(peer.as_bytes().as_slice());
-    diesel::update(row).set(peers::instance.eq(None::<Vec<u8>>)).execute(connection).await?;
     Ok(())
 }
 

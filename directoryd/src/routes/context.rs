@@ -46,7 +46,7 @@ pub(super) struct Context {
     pub(super) query: String,
     /// Where the request came from.
     pub(super) address: IpAddr,
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
     body: Body,
 }
 
@@ -149,10 +149,9 @@ pub(super) fn of(app: &Arc<App>) -> impl Filter<Extract = (Context,), Error = Re
         .and(warp::ext::optional::<Arrival>())
         .and(warp::ext::optional::<RemoteAddress>())
         .and(query)
-        .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .map(move |method: Method, arrival: Option<Arrival>, remote: Option<RemoteAddress>, query, headers, body| {
-            let Arrival { request_id, route, param } = arrival.unwrap_or_default();
+        .map(move |method: Method, arrival: Option<Arrival>, remote: Option<RemoteAddress>, query, body| {
+            let Arrival { request_id, route, param, headers } = arrival.unwrap_or_default();
             Context {
                 app: Arc::clone(&app),
                 method,

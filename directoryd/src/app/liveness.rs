@@ -57,7 +57,8 @@ impl Liveness {
             let holder = LeaseHolder { user: peer.user.clone(), instance };
             self.leases().grant(peer.peer_id, holder, start, peer.last_seen);
         }
-        self.uncounted().extend(self.store.uncounted_presences().await?);
+        let uncounted = self.store.uncounted_presences().await?;
+        self.uncounted().extend(uncounted);
         Ok(up.len())
     }
 

@@ -173,7 +173,7 @@ fn bytes_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + Sy
 /// warp cannot know that every request finds an answer before this.
 pub(super) async fn unreachable(rejection: Rejection) -> Result<Response, Infallible> {
     tracing::error!(?rejection, "a request fell through the routes");
-    Ok(reply::answer(&RequestId::default(), Err(nothing_there())))
+    Ok(reply::answer(RequestId::default(), Err(nothing_there())))
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ pub(super) async fn run(mut cx: Context) -> Response {
             Some(endpoint) => endpoint.run(&mut cx).await,
         },
     };
-    let response = answer(&cx.request_id, outcome);
+    let response = answer(cx.request_id, outcome);
     if response.status().is_client_error() {
         cx.drain().await;
     }
@@ -128,11 +128,11 @@ pub(super) async fn run(mut cx: Context) -> Response {
 }
 
 /// The answer that goes out.
-pub(super) fn answer(request_id: &RequestId, outcome: Outcome) -> Response {
+pub(super) fn answer(request_id: RequestId, outcome: Outcome) -> Response {
     outcome.unwrap_or_else(|error| problem(request_id, &error))
 }
 
-fn problem(request_id: &RequestId, error: &ApiError) -> Response {
+fn problem(request_id: RequestId, error: &ApiError) -> Response {
     let body = serde_json::to_vec(&error.problem(request_id.to_string())).unwrap_or_default();
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = response(status, "application/problem+json", body);

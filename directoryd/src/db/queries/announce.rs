@@ -49,6 +49,9 @@ struct NameRow<'a> {
     folded: String,
 }
 
+/// Whether it is up, and to where that is counted; the digest of its shares.
+type PeerRow = (bool, Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// A result per entry; `None` where no such peer is registered, or nobody speaks for it.
 pub(in crate::db) async fn patch(
     connection: &mut Connection,
@@ -57,8 +60,8 @@ pub(in crate::db) async fn patch(
     now: Timestamp,
 ) -> Answer<Option<PatchedFiles>> {
     let row = peers::table.find(peer.as_bytes().as_slice());
-    let row: Option<(bool, Option<Vec<u8>>, Option<Vec<u8>>)> =
-        row.select((peers::up, peers::counted_to, peers::digest)).first(connection).await.optional()?;
+    let row =
+        row.select((peers::up, peers::counted_to, peers::digest)).first::<PeerRow>(connection).await.optional()?;
     let Some((up, counted_to, digest)) = row else { return Ok(None) };
     let before = before(connection, peer, &plan::named(request)).await?;
     let plan = plan::plan(*peer, before, request);

@@ -141,7 +141,7 @@ impl Listing {
         let _forgotten = self.write().note(|changed| changed.files.extend(files));
     }
 
-    /// A peer registered, or went up or down.
+    /// All files of a peer count it as up, or down, now.
     pub(crate) fn peer_changed(&self, peer: &PeerId) {
         let _forgotten = self.write().note(|changed| changed.peers.extend([*peer]));
     }

@@ -23,7 +23,7 @@ const SWEEP: Duration = Duration::from_millis(250);
 const SAVE: Duration = Duration::from_secs(30);
 /// Peers per write of signs of life, so that other writes get in between.
 const SAVE_AT_ONCE: usize = 500;
-/// When to try again to bring a peer down that the database would not.
+/// When to try again to bring a peer down, or to count its files, that the database would not.
 const RETRY: Duration = Duration::from_secs(1);
 /// Locks for ups and downs: peers share one by chance, which costs a little waiting.
 const LOCKS: usize = 64;
@@ -158,10 +158,13 @@ impl Liveness {
 
     /// Ends leases and saves signs of life until `stop`, then saves once more.
     pub(crate) async fn run(&self, stop: CancellationToken) {
-        let mut last_save = Instant::now();
+        let (mut last_save, mut last_count) = (Instant::now(), Instant::now());
         while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
             self.end_leases().await;
-            self.count_rest().await;
+            if last_count.elapsed() >= RETRY {
+                last_count = Instant::now();
+                self.count_rest().await;
+            }
             if last_save.elapsed() >= SAVE {
                 last_save = Instant::now();
                 self.save().await;

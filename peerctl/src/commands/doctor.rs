@@ -26,7 +26,7 @@ impl Doctor {
             return Ok(());
         }
         let message = format!("{} of {} checks failed: {}", failed.len(), checks.len(), failed.join(", "));
-        Err(Trouble::from(Failure::new(FailureCode::Internal, message)))
+        Err(Trouble::from(Failure::new(FailureCode::ChecksFailed, message)))
     }
 }
 

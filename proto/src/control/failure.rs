@@ -65,6 +65,8 @@ macro_rules! failure_codes {
 failure_codes! {
     /// A fault of the daemon or of its machine that no other code names.
     Internal = "internal", 1;
+    /// `doctor` found something that fails.
+    ChecksFailed = "checks-failed", 1;
     /// A part of the daemon is being restarted, or the directory has no time: try again.
     Busy = "busy", 1;
     /// A path cannot be read or written.

@@ -1,11 +1,12 @@
 //! Killed at any moment, the directory has what it said that it has.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use directoryd::{Database, NewAccount, Purpose};
 use proto::Timestamp;
-use proto::directory::{FileEntry, Page, Role};
+use proto::directory::Role;
 
 use crate::backend::count;
 use crate::program::Process;
@@ -34,8 +35,9 @@ async fn acknowledged_announcements_survive_a_kill() {
         process = Process::start(folder.path(), &[]).await;
         slowest = slowest.max(start.elapsed());
         peer.user.api = process.api.clone();
-        let found = all_names(&peer).await;
-        let lost: Vec<_> = acknowledged.iter().filter(|name| !found.contains(*name)).collect();
+        let listed = peer.user.all_files().await;
+        let found: HashSet<&str> = listed.iter().map(|entry| entry.name.as_str()).collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|name| !found.contains(name.as_str())).collect();
         assert!(lost.is_empty(), "round {round}: {} of {} lost: {lost:?}", lost.len(), acknowledged.len());
     }
     println!(
@@ -65,16 +67,6 @@ async fn announce_until_dead(peer: &TestPeer, round: u64) -> Vec<String> {
         acknowledged
     });
     futures_util::future::join_all(lanes).await.concat()
-}
-
-async fn all_names(peer: &TestPeer) -> std::collections::HashSet<String> {
-    let (mut names, mut next) = (std::collections::HashSet::new(), Some("/files?limit=1000".to_owned()));
-    while let Some(path) = next {
-        let page: Page<FileEntry> = peer.user.get(&path).await;
-        names.extend(page.items.iter().map(|entry| entry.name.to_string()));
-        next = page.next.map(|cursor| format!("/files?limit=1000&cursor={cursor}"));
-    }
-    names
 }
 
 pub(crate) async fn add_ana(state: &Path) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::directory::{FileEntry, Page, Withdraw};
+use proto::directory::Withdraw;
 use rand::RngExt as _;
 use reqwest::Method;
 
@@ -84,16 +84,9 @@ async fn miscounted(directory: &Directory) -> i64 {
     count(directory, &format!("files f WHERE holders_up != ({holdings} AND complete AND {counted})")).await
 }
 
-/// How many holders that are up each file has, whichever way it is asked.
+/// How many holders that are up each file has, as it is listed.
 async fn up(user: &User) -> Vec<u64> {
-    let mut all = Vec::new();
-    let mut path = Some("/files?limit=1000".to_owned());
-    while let Some(next) = path {
-        let page: Page<FileEntry> = user.get(&next).await;
-        all.extend(page.items.iter().map(|entry| entry.holders_up));
-        path = page.next.map(|cursor| format!("/files?limit=1000&cursor={cursor}"));
-    }
-    all
+    user.all_files().await.iter().map(|entry| entry.holders_up).collect()
 }
 
 /// Has the one peer go down as far as some of the transactions bring it.

@@ -115,6 +115,17 @@ impl User {
         page.items.iter().map(|entry| entry.name.to_string()).collect()
     }
 
+    /// All files that are listed, page by page.
+    pub(crate) async fn all_files(&self) -> Vec<FileEntry> {
+        let (mut all, mut next) = (Vec::new(), Some("/files?limit=1000".to_owned()));
+        while let Some(path) = next {
+            let page: Page<FileEntry> = self.get(&path).await;
+            all.extend(page.items);
+            next = page.next.map(|cursor| format!("/files?limit=1000&cursor={cursor}"));
+        }
+        all
+    }
+
     pub(crate) async fn file(&self, id: FileId) -> Value {
         self.get(&format!("/files/{id}")).await
     }

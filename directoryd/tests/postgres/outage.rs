@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use proto::directory::{FileEntry, Page, ProblemCode, Stats};
+use proto::directory::{ProblemCode, Stats};
 use reqwest::{Method, StatusCode};
 
 use crate::support::{Directory, TestPeer, code, eventually, file};
@@ -22,11 +22,22 @@ struct Seen {
     recovered: Option<Instant>,
 }
 
+/// How many announce at once.
+const LANES: usize = 6;
+
+/// What those who announce share.
+#[derive(Default)]
+struct Load {
+    ends: AtomicBool,
+    /// How many were refused something.
+    in_the_gap: AtomicUsize,
+}
+
 /// Announces one file after the other, each until it is acknowledged, as a peer does.
-async fn announce_all(peer: &TestPeer, lane: usize, end: &AtomicBool) -> Seen {
+async fn announce_all(peer: &TestPeer, lane: usize, load: &Load) -> Seen {
     let mut seen = Seen::default();
     for number in 0.. {
-        if end.load(Ordering::Relaxed) {
+        if load.ends.load(Ordering::Relaxed) {
             break;
         }
         let name = format!("{lane}-{number}");
@@ -37,6 +48,9 @@ async fn announce_all(peer: &TestPeer, lane: usize, end: &AtomicBool) -> Seen {
             }
             assert!(answer.headers().contains_key("retry-after"), "{answer:?}");
             assert_eq!(code(answer).await, ProblemCode::Unavailable);
+            if seen.refused == 0 {
+                load.in_the_gap.fetch_add(1, Ordering::Relaxed);
+            }
             seen.refused += 1;
             seen.recovered = None;
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -53,13 +67,13 @@ async fn announce_all(peer: &TestPeer, lane: usize, end: &AtomicBool) -> Seen {
 async fn a_restart_under_load_loses_and_doubles_nothing() {
     let directory = Directory::start().await;
     let ana = directory.user("ana").await;
-    let end = Arc::new(AtomicBool::new(false));
+    let load = Arc::new(Load::default());
     let mut lanes = Vec::new();
-    for lane in 0..6 {
+    for lane in 0..LANES {
         let peer = ana.peer(&format!("p{lane}"));
         peer.register().await;
-        let end = Arc::clone(&end);
-        lanes.push(tokio::spawn(async move { announce_all(&peer, lane, &end).await }));
+        let load = Arc::clone(&load);
+        lanes.push(tokio::spawn(async move { announce_all(&peer, lane, &load).await }));
     }
     let announced = async || {
         let answer = ana.request(Method::GET, "/stats").send().await.unwrap();
@@ -71,14 +85,15 @@ async fn a_restart_under_load_loses_and_doubles_nothing() {
     let refused = eventually("it is noticed", async || Some(ready().await).filter(|is| is.status() != 200)).await;
     assert!(refused.headers().contains_key("retry-after"), "{refused:?}");
     assert_eq!(code(refused).await, ProblemCode::Unavailable);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let all_refused = async || (load.in_the_gap.load(Ordering::Relaxed) == LANES).then_some(());
+    eventually("everybody met the gap", all_refused).await;
     directory.backend.run().await;
     let back = Instant::now();
     eventually("it is ready again", async || (ready().await.status() == 200).then_some(())).await;
     assert!(back.elapsed() < BACK, "ready after {:?}", back.elapsed());
     let goes_on = async || announced().await.filter(|files| *files > before + 60);
     eventually("the load goes on", goes_on).await;
-    end.store(true, Ordering::Relaxed);
+    load.ends.store(true, Ordering::Relaxed);
     let mut acknowledged = HashSet::new();
     for lane in lanes {
         let seen = lane.await.unwrap();
@@ -87,7 +102,7 @@ async fn a_restart_under_load_loses_and_doubles_nothing() {
         assert!(recovered < back + BACK, "{:?}", recovered - back);
         acknowledged.extend(seen.acknowledged);
     }
-    let found = all_names(&ana).await;
+    let found: Vec<String> = ana.all_files().await.iter().map(|entry| entry.name.to_string()).collect();
     assert_eq!(found.len(), acknowledged.len(), "nothing is there twice, and nothing that nobody was told of");
     assert!(found.iter().all(|name| acknowledged.contains(name)), "everything acknowledged is there");
     let count = async |query: &str| directory.backend.count(&format!("SELECT COUNT(*) AS n FROM {query}")).await;
@@ -95,16 +110,6 @@ async fn a_restart_under_load_loses_and_doubles_nothing() {
     assert_eq!(usize::try_from(events).unwrap(), acknowledged.len());
     assert_eq!(count("files WHERE holders != 1 OR holders_up != 1").await, 0);
     assert_eq!(count("events WHERE kind = 'peer.down'").await, 0, "an outage of the database is nobody's going down");
-}
-
-async fn all_names(user: &crate::support::User) -> Vec<String> {
-    let (mut names, mut next) = (Vec::new(), Some("/files?limit=1000".to_owned()));
-    while let Some(path) = next {
-        let page: Page<FileEntry> = user.get(&path).await;
-        names.extend(page.items.iter().map(|entry| entry.name.to_string()));
-        next = page.next.map(|cursor| format!("/files?limit=1000&cursor={cursor}"));
-    }
-    names
 }
 
 #[tokio::test]

@@ -72,13 +72,10 @@ fn a_socket_left_behind() {
 }
 
 #[test]
-fn the_socket_is_found_in_its_usual_places() {
+fn the_socket_is_found_in_the_runtime_folder_or_by_variable() {
     let house = House::new(healthy);
     let runtime = house.folder.path().join("run");
     std::fs::create_dir_all(runtime.join("enjambre")).unwrap();
-    let ran = Ran::of(peerctl(house.folder.path()).env("XDG_RUNTIME_DIR", &runtime).arg("whoami"));
-    assert_eq!(ran.status, Some(5));
-    assert!(ran.stderr.contains("/run/enjambre/peerd.sock` or `/run/enjambre"), "{}", ran.stderr);
     let socket = house.folder.path().join("peerd.sock");
     std::os::unix::fs::symlink(&socket, runtime.join("enjambre/peerd.sock")).unwrap();
     Ran::of(peerctl(house.folder.path()).env("XDG_RUNTIME_DIR", &runtime).arg("whoami")).good();

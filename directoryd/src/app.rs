@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -47,13 +48,6 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
-/// Does something to its end although whoever asked for it has gone: what is kept in memory has to hear of what was stored.
-pub(crate) async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::spawn(work).await.unwrap_or_else(|error| Err(ApiError::fault(&error)))
-}
-
 /// How long things last, as configured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
@@ -84,10 +78,13 @@ pub(crate) struct App {
     /// Another process has written: whoever looks now and then, looks now.
     pub(crate) rung: Notify,
     pub(crate) state: StateTag,
+    /// Runs what takes longer than a request may hold up others, or outlives the one that asked for it.
+    pub(crate) beside: Handle,
     stopping: CancellationToken,
 }
 
 impl App {
+    /// With the caller's runtime for what runs beside requests.
     pub(crate) fn new(store: Store, feed: Feed, tickets: Tickets, rates: Rates, terms: Terms) -> Self {
         let memory = Arc::new(Memory::default());
         Self {
@@ -104,10 +101,22 @@ impl App {
             feed,
             rung: Notify::new(),
             state: StateTag::draw(),
+            beside: Handle::current(),
             stopping: CancellationToken::new(),
             store,
             terms,
         }
+    }
+
+    /// Does something to its end although whoever asked for it has gone: what is kept in memory has to hear of what was
+    /// stored.
+    pub(crate) async fn to_its_end<T, F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let done = self.beside.spawn(work(Arc::clone(self)));
+        done.await.unwrap_or_else(|error| Err(ApiError::fault(&error)))
     }
 
     /// Names what is stored now: whoever has an answer under it has nothing to read.

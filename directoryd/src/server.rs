@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
-use transport::Limits;
+use transport::{Lanes, Limits};
 
 use crate::app::{App, Rates, Terms, Tickets, now};
 use crate::config::{Admin, Config, Database, Nats, Tls};
@@ -68,6 +69,9 @@ pub enum StartError {
     /// It cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system gives no threads to serve on.
+    #[error("cannot start the threads that serve: {0}; raise the limits of processes and open files (`ulimit -u -n`)")]
+    Threads(std::io::Error),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] transport::WebTlsError),
@@ -80,6 +84,7 @@ pub struct Server {
     admin: Option<TcpListener>,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
+    lanes: Lanes,
     app: Arc<App>,
     follower: Follower,
     kept: EventsKept,
@@ -119,8 +124,9 @@ impl Server {
         }
         let (admin, kept) = (admin(config.admin)?, EventsKept(config.events_kept));
         let limits = config.limits;
+        let lanes = Lanes::threads(lanes()).map_err(StartError::Threads)?;
         let nats = config.nats.map(|nats| (nats, nats::Figures::new()));
-        Ok(Self { listener, address, admin, tls, limits, app, follower, kept, nats, _serving: serving })
+        Ok(Self { listener, address, admin, tls, limits, lanes, app, follower, kept, nats, _serving: serving })
     }
 
     /// Where it listens; tells the port where 0 was asked for.
@@ -157,7 +163,7 @@ impl Server {
             app.drain();
         });
         let service = routes::service(&self.app);
-        let drained = transport::serve(self.listener, self.tls, service, self.limits, shutdown).await;
+        let drained = transport::serve_on(self.lanes, self.listener, self.tls, service, self.limits, shutdown).await;
         stopped.cancel();
         not_ready.abort();
         if background.await.is_err() {
@@ -175,6 +181,12 @@ impl Server {
         }
         tracing::info!(connections_cut = drained.cut, "stopped");
     }
+}
+
+/// One processor is left for what requests set in motion: the database, the system's side of the network.
+fn lanes() -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(processors - 1).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

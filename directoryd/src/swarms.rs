@@ -5,8 +5,8 @@
 //! asked for what is not here, and for files with very many holders always.
 //!
 //! Invariant: what is here is what the database had after its last commit. Whoever changes what a file's holders are, or what a
-//! peer is, says so here after the commit and before it answers ([`crate::app::to_its_end`] sees to that when the caller has
-//! gone). What was read before such a change and comes after it is not kept. Other processes' changes end everything. A commit
+//! peer is, says so here after the commit and before it answers ([`crate::app::App::to_its_end`] sees to that when the caller
+//! has gone). What was read before such a change and comes after it is not kept. Other processes' changes end everything. A commit
 //! of which nobody knows whether it came about is the one exception: hence [`LIFE`]. Everything is bounded, and may be lost.
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use proto::ids::{FileId, InstanceId, PeerId};
 
 use super::caller::Caller;
 use super::paging::{self, Cursor};
-use crate::app::{App, now, to_its_end};
+use crate::app::{App, now};
 use crate::db::FileFilter;
 use crate::error::ApiError;
 use crate::listing::{self, Told, renewal};
@@ -35,8 +35,7 @@ pub(crate) async fn patch(app: &Arc<App>, peer: PeerId, request: PatchFiles) -> 
             "{entries} entries are more than {MOST_ENTRIES}: send several requests"
         )));
     }
-    let app = Arc::clone(app);
-    to_its_end(async move {
+    app.to_its_end(move |app| async move {
         let added = request.add.iter().map(|entry| entry.file_id);
         let named: Vec<FileId> = added.chain(request.remove.iter().map(|entry| entry.file_id)).collect();
         let patched = app.store.patch_files(peer, request, now()).await;
@@ -57,7 +56,7 @@ pub(crate) fn list_kept(
     has: impl FnOnce(&str) -> bool,
 ) -> Option<Told> {
     let stretch = listing::stretch(filter, cursor)?;
-    renewal::begin(&app.memory.listing, &app.store);
+    renewal::begin(app);
     app.memory.listing.page(&stretch, limit, Instant::now(), has, paging::encode)
 }
 

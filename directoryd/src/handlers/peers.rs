@@ -12,7 +12,7 @@ use rand::RngExt as _;
 
 use super::caller::Caller;
 use super::paging::{self, Cursor};
-use crate::app::{App, CHALLENGE_LIFE, ChallengeRefusal, now, to_its_end};
+use crate::app::{App, CHALLENGE_LIFE, ChallengeRefusal, now};
 use crate::db::{PeerFilter, Registered, Registration};
 use crate::error::ApiError;
 use crate::leases::LeaseHolder;
@@ -44,8 +44,7 @@ pub(crate) async fn register(
     }
     let user = caller.user.clone();
     let registration = Registration { peer_id: peer, user, key, name, address, instance, version };
-    let own = Arc::clone(app);
-    match to_its_end(async move { own.liveness.register(registration).await }).await? {
+    match app.to_its_end(|app| async move { app.liveness.register(registration).await }).await? {
         Registered::Taken => Err(ApiError::new(ProblemCode::Conflict, "this peer id belongs to another user")),
         registered => {
             // It may have been taken away and be new, behind the back of this process too.
@@ -83,8 +82,7 @@ pub(crate) async fn heartbeat(
     let Heartbeat { instance, shares_digest: believed } = beat;
     let holder = LeaseHolder { user: caller.user.clone(), instance };
     if !app.liveness.beat(&peer, &holder)? {
-        let own = Arc::clone(app);
-        to_its_end(async move { own.liveness.come_back(peer, holder).await }).await?;
+        app.to_its_end(move |app| async move { app.liveness.come_back(peer, holder).await }).await?;
     }
     let ticket = app.tickets.renew(peer, caller.user);
     let listed = if believed.is_some() { shares_digest(app, peer).await } else { None };
@@ -143,8 +141,7 @@ pub(crate) async fn log_out(
     instance: Option<InstanceId>,
 ) -> Result<(), ApiError> {
     app.liveness.may_speak(peer, &caller.user, instance).await?;
-    let own = Arc::clone(app);
-    to_its_end(async move { own.liveness.log_out(peer).await }).await?;
+    app.to_its_end(move |app| async move { app.liveness.log_out(peer).await }).await?;
     app.tickets.forget(&peer);
     Ok(())
 }

@@ -9,7 +9,7 @@ use proto::ids::UserName;
 use super::caller::Caller;
 use super::paging::{self, Cursor};
 use super::sessions;
-use crate::app::{App, now, to_its_end};
+use crate::app::{App, now};
 use crate::db::NewAccount;
 use crate::error::ApiError;
 
@@ -61,8 +61,7 @@ pub(crate) async fn set_password(
 }
 
 pub(crate) async fn remove(app: &Arc<App>, name: UserName) -> Result<(), ApiError> {
-    let app = Arc::clone(app);
-    to_its_end(async move {
+    app.to_its_end(|app| async move {
         let peers = app.store.remove_user(name.clone(), now()).await;
         app.sessions.clear();
         app.memory.forget_all();

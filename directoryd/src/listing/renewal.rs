@@ -7,15 +7,16 @@ use proto::ids::{FileId, PeerId};
 
 use super::names::{Names, Row};
 use super::{Due, Listing, MOST, Renewed, What};
+use crate::app::App;
 use crate::db::{After, Answer, FileFilter, Store};
 
 /// Rows that are read at once.
 const AT_ONCE: u16 = 1000;
 
-/// Has whatever is due read in the background.
-pub(crate) fn begin(listing: &Arc<Listing>, store: &Store) {
-    if let Some(due) = listing.due(Instant::now()) {
-        tokio::spawn(renew(Arc::clone(listing), store.clone(), due));
+/// Has whatever is due read beside the requests.
+pub(crate) fn begin(app: &App) {
+    if let Some(due) = app.memory.listing.due(Instant::now()) {
+        app.beside.spawn(renew(Arc::clone(&app.memory.listing), app.store.clone(), due));
     }
 }
 

@@ -24,11 +24,13 @@ mod activity;
 mod connection;
 mod executor;
 mod held;
+mod lanes;
 mod limits;
 mod register;
 mod tracked;
 
 pub use held::Backlog;
+pub use lanes::Lanes;
 pub use limits::Limits;
 
 use connection::Server;
@@ -72,6 +74,26 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    serve_on(Lanes::none(), listener, tls, service, limits, shutdown).await
+}
+
+/// The same, with the connections on these lanes.
+pub async fn serve_on<S, B>(
+    lanes: Lanes,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    service: S,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> Drained
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
     let register = Arc::new(Register::new(limits.connections));
@@ -80,11 +102,12 @@ where
     let server = Arc::new(Server::new(tls, limits, shutdown.clone(), tasks.clone()));
 
     // It owns the service, so that a service need not be `Sync`; the rest is borrowed.
-    let (seats, crew, all) = (&register, &tasks, &cut);
+    let (seats, lanes, crew, all) = (&register, &lanes, &tasks, &cut);
     let welcome = move |stream, remote| {
         // Without a seat the stream is dropped, and so closed: an answer at once beats one that never comes.
         if let Some(seat) = seats.admit(all.child_token()) {
-            crew.spawn(connection::run(Arc::clone(&server), service.clone(), stream, remote, seat));
+            let (server, service) = (Arc::clone(&server), service.clone());
+            lanes.run(crew, stream, move |stream| connection::run(server, service, stream, remote, seat));
         } else {
             tracing::debug!(%remote, "closed a new connection: all are busy");
         }

@@ -8,5 +8,6 @@ mod clocks;
 mod dialling;
 mod draining;
 mod hostile;
+mod lanes;
 mod services;
 mod support;

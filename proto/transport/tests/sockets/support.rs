@@ -158,15 +158,17 @@ pub(crate) async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), text
     read_until(stream, text).await;
 }
 
-pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), text: &str) {
+/// What came up to there.
+pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), text: &str) -> String {
     let mut seen = Vec::new();
     soon(text, async {
         while !String::from_utf8_lossy(&seen).contains(text) {
             let n = stream.read_buf(&mut seen).await.unwrap();
             assert_ne!(n, 0, "closed after {:?}", String::from_utf8_lossy(&seen));
         }
+        String::from_utf8_lossy(&seen).into_owned()
     })
-    .await;
+    .await
 }
 
 /// Waits until the other side has closed or reset the connection.

@@ -1,6 +1,8 @@
 //! What both daemons tell the service manager that has started them.
 
+use std::fs::File;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -8,11 +10,25 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::world::{World, program};
 
-/// What the manager hears next.
-fn word(manager: &UnixDatagram) -> String {
-    let mut word = [0; 64];
-    let length = manager.recv(&mut word).expect("a word within 20 s");
-    String::from_utf8_lossy(&word[..length]).into_owned()
+/// A daemon and who has started it.
+struct Pair {
+    socket: UnixDatagram,
+    daemon: Child,
+    log: PathBuf,
+}
+
+impl Pair {
+    /// What the manager hears next.
+    fn word(&mut self) -> String {
+        let mut word = [0; 64];
+        match self.socket.recv(&mut word) {
+            Ok(length) => String::from_utf8_lossy(&word[..length]).into_owned(),
+            Err(error) => {
+                let ended = self.daemon.try_wait();
+                panic!("no word: {error}; {ended:?}; its log:\n{}", std::fs::read_to_string(&self.log).unwrap());
+            }
+        }
+    }
 }
 
 /// The daemon says that it is ready, then that it lives, says nothing while it is stopped, goes on, and says that it ends.
@@ -21,24 +37,27 @@ fn assert_well_behaved(world: &World, name: &str, mut command: Command) {
     let manager = UnixDatagram::bind(&place).unwrap();
     manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     command.env("NOTIFY_SOCKET", &place).env("WATCHDOG_USEC", "600000");
-    let mut daemon: Child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let log = world.path(&format!("{name}.log"));
+    let stderr = File::create(&log).unwrap();
+    let daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
     let pid = Pid::from_child(&daemon);
-    assert_eq!(word(&manager), "READY=1", "{name}");
+    let mut pair = Pair { socket: manager, daemon, log };
+    assert_eq!(pair.word(), "READY=1", "{name}");
     for _ in 0..3 {
-        assert_eq!(word(&manager), "WATCHDOG=1", "{name}");
+        assert_eq!(pair.word(), "WATCHDOG=1", "{name}");
     }
 
     kill_process(pid, Signal::STOP).unwrap();
     // What it had said by then is in the socket.
-    manager.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
-    while manager.recv(&mut [0; 64]).is_ok() {}
+    pair.socket.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    while pair.socket.recv(&mut [0; 64]).is_ok() {}
     kill_process(pid, Signal::CONT).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    assert_eq!(word(&manager), "WATCHDOG=1", "{name}");
+    pair.socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(pair.word(), "WATCHDOG=1", "{name}");
 
     kill_process(pid, Signal::TERM).unwrap();
-    while word(&manager) != "STOPPING=1" {}
-    assert!(daemon.wait().unwrap().success(), "{name}");
+    while pair.word() != "STOPPING=1" {}
+    assert!(pair.daemon.wait().unwrap().success(), "{name}");
 }
 
 #[test]

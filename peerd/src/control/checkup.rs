@@ -9,7 +9,8 @@ use proto::ids::ByteCount;
 use proto::peer::DialBackRequest;
 
 use super::connection::Watcher;
-use super::dispatch::{Desk, tell_hashing};
+use super::dispatch::Desk;
+use super::sharing::tell_hashing;
 use super::{failures, queries, through};
 use crate::directory::client::PeerQuery;
 use crate::shares::actor::NotShared;

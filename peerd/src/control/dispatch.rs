@@ -1,39 +1,27 @@
-//! What each request comes to: one exhaustive match, then a function per request that touches this daemon. Questions that
-//! only the directory can answer are in [`super::queries`].
+//! What each request comes to: one exhaustive match. What touches shares is in [`super::sharing`], what touches downloads in
+//! [`super::fetching`]; questions that only the directory can answer are in [`super::queries`].
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Timestamp;
-use proto::control::{
-    ActorStatus, Cancel, Crash, DirectoryState, Done, Download, Explain, Explanation, Failure, FailureCode, Identity,
-    Login, Progress, Request, Response, Started, Status, Transfer, Unshare, Unshared, Upload, Uploaded, Wait,
-};
-use proto::directory::{FileEntry, LoginRequest};
-use proto::ids::{ByteCount, FileId, PeerAddress, PeerId, PeerName, TransferId};
-use proto::secret::Secret;
+use proto::control::{ActorStatus, Crash, Done, Failure, FailureCode, Identity, Login, Request, Response, Status};
+use proto::directory::LoginRequest;
+use proto::ids::{PeerAddress, PeerId, PeerName};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio_util::task::AbortOnDropHandle;
-use traces::Span;
 
 use super::callers::Caller;
 use super::connection::Watcher;
-use super::{checkup, complete, events, failures, news, pages, queries, simulate, simulated, through};
+use super::{checkup, complete, events, failures, news, pages, queries, simulate, simulated};
 use crate::config::Config;
-use crate::directory::{self, Client, View, resolve};
+use crate::directory::{self, Client, View};
 use crate::mailbox::{Mailbox, PROMPT};
-use crate::shares::actor::{NotShared, Shared};
-use crate::shares::{self, Catalog, Share, scan};
-use crate::store::part::{self, Destination};
-use crate::store::resume::Note;
+use crate::shares::{self, Catalog};
 use crate::{heartbeat, server, simulation, transfers};
 
 /// How long an answer may take that involves the directory.
 const REMOTE: Duration = Duration::from_secs(20);
-/// How long an upload waits for the directory to acknowledge it, before it says that this will come later.
-const ANNOUNCE: Duration = Duration::from_secs(10);
 
 /// Everything that requests are carried out with. Cheap to clone.
 #[derive(Clone)]
@@ -173,217 +161,6 @@ impl Desk {
         }
     }
 
-    async fn upload(&self, caller: Caller, upload: Upload, watcher: Watcher) -> Result<Uploaded, Failure> {
-        queries::token(self)?;
-        let Upload { path, name } = upload;
-        if !path.is_absolute() {
-            return Err(Failure::new(FailureCode::Usage, "the path of an upload has to be absolute"));
-        }
-        let roots = self.config.share.clone();
-        let path = blocking(move || {
-            let path = scan::resolve(&path).map_err(|error| failures::not_shared(&error.into()))?;
-            caller.may_share(&path, &roots).map(|()| path)
-        })
-        .await?;
-        let (progress, telling) = tell_hashing(watcher);
-        let ask = |reply| shares::Msg::Share { path, name, progress: Some(progress), reply: Some(reply) };
-        let shared = self.hashed(ask).await?;
-        drop(telling);
-        let announced = self.announced(shared.version).await;
-        let Share { file_id, name, stamp, .. } = shared.share;
-        Ok(Uploaded { file_id, name, size: stamp.size, simulated: false, announced })
-    }
-
-    /// Hashing takes as long as it takes; only a failure of the actor ends the wait.
-    async fn hashed(
-        &self,
-        ask: impl FnOnce(crate::mailbox::Reply<Result<Shared, NotShared>>) -> shares::Msg,
-    ) -> Result<Shared, Failure> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        self.mail.shares.cast(ask(reply)).map_err(failures::away)?;
-        let answer = answer.await.map_err(|_| failures::away(crate::mailbox::Away))?;
-        answer.map_err(|error| failures::not_shared(&error))
-    }
-
-    /// Whether the directory has acknowledged the catalog up to that version, waiting a little while it can.
-    pub(super) async fn announced(&self, version: u64) -> bool {
-        let mut view = self.view.clone();
-        let hopeless =
-            |view: &View| matches!(view.status.state, DirectoryState::Unreachable | DirectoryState::LoggedOut);
-        let settled = |view: &View| view.announced >= version || hopeless(view);
-        match tokio::time::timeout(ANNOUNCE, view.wait_for(settled)).await {
-            Ok(Ok(view)) => view.announced >= version,
-            _ => false,
-        }
-    }
-
-    async fn unshare(&self, unshare: &Unshare) -> Result<Unshared, Failure> {
-        let share = match self.find_share(&unshare.file) {
-            Err(failure) if failure.code == FailureCode::NotFound => {
-                let file = simulated::find(self, &unshare.file).ok_or(failure)?;
-                return simulated::unshare(self, &file).await;
-            }
-            found => found?,
-        };
-        // A word that is a name takes that name away; one that is an id takes the file.
-        let name = (unshare.file == share.name.as_str()).then(|| share.name.clone());
-        let ask = |reply| shares::Msg::Unshare { file_id: share.file_id, name, reply };
-        let asked = self.mail.shares.ask(ask, PROMPT).await.map_err(failures::away)?;
-        asked.map_err(|error| failures::not_shared(&error))?;
-        let version = self.catalog.borrow().version();
-        self.announced(version).await;
-        Ok(Unshared { file_id: share.file_id, name: share.name.clone() })
-    }
-
-    /// What a word means among this peer's own shares.
-    pub(super) fn find_share(&self, word: &str) -> Result<Arc<Share>, Failure> {
-        let catalog = self.catalog.borrow().clone();
-        if let Some(share) = word.parse::<FileId>().ok().and_then(|id| catalog.get(id)) {
-            return Ok(Arc::clone(share));
-        }
-        let mut found: Vec<_> = catalog.iter().filter(|share| share.name.as_str() == word).collect();
-        if found.is_empty() && word.len() >= resolve::SHORTEST_PREFIX {
-            found = catalog.iter().filter(|share| share.file_id.to_string().starts_with(word)).collect();
-            found.dedup_by_key(|share| share.file_id);
-        }
-        match found.as_slice() {
-            [one] => Ok(Arc::clone(one)),
-            [] => Err(Failure::new(
-                FailureCode::NotFound,
-                format!("this peer shares nothing called `{}`", word.escape_debug()),
-            )
-            .hint("`peerctl list-files --mine` shows what it shares")),
-            more => {
-                let candidates =
-                    more.iter().map(|share| format!("{}  {}", share.file_id, share.path.display())).collect();
-                let failure = Failure::new(
-                    FailureCode::Ambiguous,
-                    format!("`{}` means more than one share", word.escape_debug()),
-                );
-                Err(failure.hint("name the one you mean by its id").candidates(candidates))
-            }
-        }
-    }
-
-    async fn download(&self, caller: Caller, download: Download) -> Result<Started, Failure> {
-        let token = queries::token(self)?;
-        let (entry, held_by) = self.locate(&token, &download).await?;
-        let mut from = if download.from.is_empty() { held_by } else { Vec::new() };
-        for word in &download.from {
-            from.push(queries::resolve_peer(self, &token, word).await?.peer_id);
-        }
-        if download.simulate || entry.simulated {
-            return simulated::download(self, &download, entry, from).await;
-        }
-        let path = self.destination(caller, download.output, entry.name.as_str()).await?;
-        let wish = Note {
-            transfer_id: TransferId(0),
-            file_id: entry.file_id,
-            name: entry.name.clone(),
-            size: entry.size,
-            path: path.clone(),
-            force: download.force,
-            from,
-            simulated: None,
-            rate: download.rate,
-            paused: false,
-        };
-        let begun = self.begin(wish).await?;
-        let (file_id, name, size) = (entry.file_id, entry.name, entry.size);
-        Ok(Started { transfer_id: begun.id, file_id, name, size, path, joined: begun.joined, simulated: false })
-    }
-
-    /// What file is meant; where another peer was asked, also who holds it as far as that one knows.
-    async fn locate(&self, token: &Secret, download: &Download) -> Result<(FileEntry, Vec<PeerId>), Failure> {
-        if let Some(via) = &download.via {
-            let (entry, holders) = through::discover(self, &download.file, via).await?;
-            return if holders.is_empty() { Err(failures::no_holders(via)) } else { Ok((entry, holders)) };
-        }
-        Ok((queries::resolve_file(self, token, &download.file).await?, Vec::new()))
-    }
-
-    /// Where a download goes: as asked for, or the download folder, which is made if need be. The path has no links in it.
-    async fn destination(&self, caller: Caller, output: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
-        let (downloads, name) = (self.config.download_dir.clone(), name.to_owned());
-        blocking(move || {
-            let chosen = match output {
-                Some(output) => chosen_place(output, &name)?,
-                None => usual_place(&downloads, &name)?,
-            };
-            let path = part::resolve(&chosen).map_err(|error| failures::destination(&error))?;
-            caller.may_write(&path, &downloads).map(|()| path)
-        })
-        .await
-    }
-
-    /// Starts a download once everything that can be known about its destination is known. One that is under way to the
-    /// same place is joined, whatever its destination looks like by now.
-    async fn begin(&self, wish: Note) -> Result<transfers::manager::Begun, Failure> {
-        if !self.is_under_way(&wish).await? {
-            let (path, force, size) = (wish.path.clone(), wish.force, wish.size);
-            let check = move || {
-                let destination = Destination::open(&path)?;
-                if !force {
-                    destination.check_vacant()?;
-                }
-                destination.check_room(size)
-            };
-            blocking(move || check().map_err(|error| failures::destination(&error))).await?;
-        }
-        self.start(wish).await
-    }
-
-    /// Hands a wish over that nothing speaks against.
-    pub(super) async fn start(&self, wish: Note) -> Result<transfers::manager::Begun, Failure> {
-        let within = Span::current();
-        let asked = self.mail.transfers.ask(|reply| transfers::Msg::Start { wish, within, reply }, PROMPT).await;
-        asked
-            .map_err(failures::away)?
-            .map_err(|error| Failure::new(FailureCode::Io, format!("the state folder cannot be written: {error}")))
-    }
-
-    async fn is_under_way(&self, wish: &Note) -> Result<bool, Failure> {
-        let same = |item: &Transfer| item.file_id == wish.file_id && item.path == wish.path && !item.state.is_final();
-        Ok(self.transfers().await?.iter().any(same))
-    }
-
-    pub(super) async fn transfers(&self) -> Result<Vec<Transfer>, Failure> {
-        let asked = self.mail.transfers.ask(|reply| transfers::Msg::List { reply }, PROMPT).await;
-        asked.map_err(failures::away)
-    }
-
-    async fn wait(&self, wait: &Wait, watcher: &Watcher) -> Result<Transfer, Failure> {
-        let id = wait.transfer_id;
-        loop {
-            let asked = self.mail.transfers.ask(|reply| transfers::Msg::Follow { id, reply }, PROMPT).await;
-            let view = asked.map_err(failures::away)?.ok_or_else(|| failures::unknown_transfer(id))?;
-            if let Some(last) = follow(view, watcher).await {
-                return Ok(last);
-            }
-            // Its actor was restarted; the download goes on under the same number, and so does this.
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    async fn set_paused(&self, id: TransferId, paused: bool) -> Result<Transfer, Failure> {
-        let asked = self.mail.transfers.ask(|reply| transfers::Msg::SetPaused { id, paused, reply }, PROMPT).await;
-        asked.map_err(failures::away)?.map_err(|error| failures::not_set(id, &error))
-    }
-
-    async fn explain(&self, explain: &Explain) -> Result<Explanation, Failure> {
-        let id = explain.transfer_id;
-        let asked = self.mail.transfers.ask(|reply| transfers::Msg::Explain { id, reply }, PROMPT).await;
-        asked.map_err(failures::away)?.ok_or_else(|| failures::unknown_transfer(id))
-    }
-
-    async fn cancel(&self, cancel: &Cancel, watcher: &Watcher) -> Result<Transfer, Failure> {
-        let id = cancel.transfer_id;
-        let asked = self.mail.transfers.ask(|reply| transfers::Msg::Cancel { id, reply }, PROMPT).await;
-        let view = asked.map_err(failures::away)?.ok_or_else(|| failures::unknown_transfer(id))?;
-        let ended = tokio::time::timeout(PROMPT, follow(view, watcher)).await;
-        ended.ok().flatten().ok_or_else(|| failures::away(crate::mailbox::Away))
-    }
-
     fn crash(&self, crash: &Crash) -> Result<Done, Failure> {
         if !self.config.fault_injection {
             return Err(Failure::new(
@@ -414,49 +191,9 @@ impl Desk {
 }
 
 /// Looks at the file system on a thread for it.
-async fn blocking<T: Send + 'static>(look: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+pub(super) async fn blocking<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     let looked = tokio::task::spawn_blocking(look).await;
     looked.unwrap_or_else(|error| Err(Failure::new(FailureCode::Internal, error.to_string())))
-}
-
-fn usual_place(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::new(FailureCode::Io, format!("the download folder {}: {error}", folder.display()))
-            .hint("choose another place with -o, or start peerd with --download-dir")
-    })?;
-    Ok(folder.join(name))
-}
-
-fn chosen_place(output: PathBuf, name: &str) -> Result<PathBuf, Failure> {
-    if !output.is_absolute() {
-        return Err(Failure::new(FailureCode::Usage, "the path of a download has to be absolute"));
-    }
-    let is_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/") || output.is_dir();
-    Ok(if is_folder { output.join(name) } else { output })
-}
-
-/// Tells the caller how far a file is hashed, as often as a person looks, until both are dropped.
-pub(super) fn tell_hashing(watcher: Watcher) -> (watch::Sender<(ByteCount, ByteCount)>, AbortOnDropHandle<()>) {
-    let (progress, mut seen) = watch::channel(Default::default());
-    let telling = tokio::spawn(async move {
-        while seen.changed().await.is_ok() {
-            let (done, total) = *seen.borrow_and_update();
-            watcher.tell(Progress::Hashing { done, total });
-            // A person sees no more than this, and the socket need not carry it.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    (progress, AbortOnDropHandle::new(telling))
-}
-
-/// Tells every change until the end; nothing if the channel closes before.
-async fn follow(mut view: watch::Receiver<Transfer>, watcher: &Watcher) -> Option<Transfer> {
-    loop {
-        let now = view.borrow_and_update().clone();
-        if now.state.is_final() {
-            return Some(now);
-        }
-        watcher.tell(Progress::Transfer(now));
-        view.changed().await.ok()?;
-    }
 }

@@ -31,6 +31,14 @@ impl Pair {
     }
 }
 
+/// None is left behind by a test that fails.
+impl Drop for Pair {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
 /// The daemon says that it is ready, then that it lives, says nothing while it is stopped, goes on, and says that it ends.
 fn assert_well_behaved(world: &World, name: &str, mut command: Command) {
     let place = world.path(name);

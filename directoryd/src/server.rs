@@ -163,7 +163,7 @@ impl Server {
             app.drain();
         });
         let service = routes::service(&self.app);
-        let drained = transport::serve_on(self.lanes, self.listener, self.tls, service, self.limits, shutdown).await;
+        let drained = transport::serve(self.lanes, self.listener, self.tls, service, self.limits, shutdown).await;
         stopped.cancel();
         not_ready.abort();
         if background.await.is_err() {

@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::{InterceptorLayer, Routes};
 use tower::Layer;
 use traces::TracedLayer;
-use transport::{Identity, Limits};
+use transport::{Identity, Lanes, Limits};
 
 pub mod guard;
 pub mod limits;
@@ -92,7 +92,7 @@ impl Actor for Server {
         let limits = Limits { drain: DRAIN, ..limits::connections() };
         let shutdown = closing.clone();
         let task = tokio::spawn(async move {
-            let drained = transport::serve(listener, Some(tls), routes, limits, shutdown).await;
+            let drained = transport::serve(Lanes::none(), listener, Some(tls), routes, limits, shutdown).await;
             tracing::debug!(cut = drained.cut, "the gRPC server has ended");
             let _ = me.cast(Msg::Ended);
         });

@@ -62,6 +62,7 @@ impl Liar {
         let tls = Arc::new(transport::server_config(&identity));
         let routes = tonic::service::Routes::new(TransferServer::new(service)).prepare();
         runtime.spawn(transport::serve(
+            transport::Lanes::none(),
             listener,
             Some(tls),
             routes,

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use transport::{DialOptions, Identity, Limits};
+use transport::{DialOptions, Identity, Lanes, Limits};
 
 use super::question::usual_constants;
 use crate::store::part::{Destination, Part};
@@ -93,7 +93,7 @@ async fn calls(identity: &Identity) -> Result<(Duration, Duration), Box<dyn std:
     let closing = CancellationToken::new();
     let _ends = closing.clone().drop_guard();
     let tls = Arc::new(transport::server_config(identity));
-    tokio::spawn(transport::serve(listener, Some(tls), routes, Limits::http2_only(), closing));
+    tokio::spawn(transport::serve(Lanes::none(), listener, Some(tls), routes, Limits::http2_only(), closing));
     let dial = async || transport::dial(&address, identity, identity.peer_id(), DialOptions::default()).await;
     let call = HealthCheckRequest { service: String::new() };
     let mut client = HealthClient::new(dial().await?);

@@ -14,7 +14,7 @@ use prometheus::core::Collector;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use transport::Limits;
+use transport::{Lanes, Limits};
 
 use crate::{figure, process};
 
@@ -65,7 +65,7 @@ impl Page {
             async move { Ok::<_, Infallible>(page.answer(&request, &*refresh).await) }
         });
         let limits = Limits { connections: CONNECTIONS, drain: DRAIN, ..Limits::default() };
-        let _ = transport::serve(listener, None, service, limits, shutdown).await;
+        let _ = transport::serve(Lanes::none(), listener, None, service, limits, shutdown).await;
     }
 
     async fn answer<R, F>(&self, request: &Request<Incoming>, refresh: &R) -> Response<Full<Bytes>>

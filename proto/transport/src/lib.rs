@@ -16,5 +16,5 @@ pub mod tls;
 
 pub use dial::{DialError, DialOptions, dial};
 pub use identity::{Identity, IdentityError, verify};
-pub use serve::{Backlog, Drained, Lanes, Limits, RemoteAddress, serve, serve_on};
+pub use serve::{Backlog, Drained, Lanes, Limits, RemoteAddress, serve};
 pub use tls::{PeerIdentity, WebTlsError, client_config, server_config, web_server_config};

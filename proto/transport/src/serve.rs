@@ -56,29 +56,10 @@ pub struct Drained {
 
 /// Serves `service` on `listener` until `shutdown` is cancelled, then lets open requests finish for [`Limits::drain`] and
 /// cuts the rest. With `tls`, every connection begins with a handshake; a request then carries the
-/// [`PeerIdentity`](crate::PeerIdentity) of its client where one was asked for.
+/// [`PeerIdentity`](crate::PeerIdentity) of its client where one was asked for. Connections run on `lanes`.
 ///
 /// Dropping the future closes everything at once. Tasks that a handler spawns itself are the handler's.
 pub async fn serve<S, B>(
-    listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    service: S,
-    limits: Limits,
-    shutdown: CancellationToken,
-) -> Drained
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    serve_on(Lanes::none(), listener, tls, service, limits, shutdown).await
-}
-
-/// The same, with the connections on these lanes.
-pub async fn serve_on<S, B>(
     lanes: Lanes,
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,

@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use transport::{Limits, serve};
+use transport::{Lanes, Limits, serve};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -36,7 +36,7 @@ async fn running_out_of_descriptors_ends_when_the_silent_give_way() {
     let far = Duration::from_mins(10);
     let limits = Limits { first_request: far, header: far, idle: far, ..Limits::default() };
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, None, service, limits, shutdown.clone()));
+    let serving = tokio::spawn(serve(Lanes::none(), listener, None, service, limits, shutdown.clone()));
 
     // Both ends of every connection are ours: 40 descriptors are soon gone.
     let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;

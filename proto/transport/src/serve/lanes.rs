@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-/// Where [`serve_on`](super::serve_on) runs its connections; without a lane, on the runtime that it runs on itself. Dropping
+/// Where [`serve`](super::serve) runs its connections; without a lane, on the runtime that it runs on itself. Dropping
 /// it ends what still runs there.
 #[derive(Debug)]
 pub struct Lanes(Vec<Lane>);
@@ -59,7 +59,7 @@ impl Lanes {
         let moved = async move {
             match socket.and_then(TcpStream::from_std) {
                 Ok(stream) => connection(stream).await,
-                Err(error) => tracing::warn!(%error, "closed a new connection: it cannot be watched"),
+                Err(error) => tracing::debug!(%error, "closed a connection: its socket cannot be watched"),
             }
             drop(taken);
         };

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
-use transport::{Lanes, serve_on};
+use transport::{Lanes, serve};
 
 use crate::support::{GET, Running, closed, fed, patient, read_until, soon};
 
@@ -30,7 +30,7 @@ where
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
     let lanes = Lanes::threads(NonZeroUsize::new(LANES).unwrap()).unwrap();
-    let serving = tokio::spawn(serve_on(lanes, listener, None, service, patient(), shutdown.clone()));
+    let serving = tokio::spawn(serve(lanes, listener, None, service, patient(), shutdown.clone()));
     Running { address, shutdown, serving }
 }
 

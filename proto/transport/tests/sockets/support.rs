@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
-use transport::{Drained, Identity, Limits, client_config, serve};
+use transport::{Drained, Identity, Lanes, Limits, client_config, serve};
 
 /// Nothing that a test waits for may take longer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -106,7 +106,7 @@ where
 {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, tls.map(Arc::new), service, limits, shutdown.clone()));
+    let serving = tokio::spawn(serve(Lanes::none(), listener, tls.map(Arc::new), service, limits, shutdown.clone()));
     Running { address, shutdown, serving }
 }
 

@@ -142,6 +142,13 @@ impl Offers {
         Registration { offers: self.clone(), id, finished: None }
     }
 
+    /// A peer says that it has these pieces: if it is a neighbour, it need not be told of them.
+    pub fn neighbour_has(&self, id: FileId, peer: PeerId, pieces: &[Piece]) {
+        if let Some(offer) = self.opened(id) {
+            offer.neighbour_has(peer, pieces);
+        }
+    }
+
     /// A download has a piece more: these bytes, which are written, and in memory still.
     pub fn gained(&self, id: FileId, piece: Piece, chunks: &Arc<[Bytes]>) {
         let offer = {

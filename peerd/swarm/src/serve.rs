@@ -51,6 +51,8 @@ pub struct Server {
     neighbours: Roster<Neighbour>,
     /// Pieces that there are and that the neighbours have not been told of.
     news: Vec<Piece>,
+    /// No neighbour was known to have one of them.
+    news_are_rare: bool,
     news_at: Option<Moment>,
     last_news: Option<Moment>,
     first_news: Option<Moment>,
@@ -82,6 +84,7 @@ impl Server {
             have,
             neighbours: Roster::new(),
             news: Vec::new(),
+            news_are_rare: false,
             news_at: None,
             last_news: None,
             first_news: None,

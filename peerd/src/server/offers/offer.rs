@@ -165,6 +165,13 @@ impl Offer {
         self.lock().keys.contains_key(&peer)
     }
 
+    pub(super) fn neighbour_has(&self, peer: PeerId, pieces: &[Piece]) {
+        let mut inner = self.lock();
+        if let Some(&key) = inner.keys.get(&peer) {
+            self.take(&mut inner, Input::NeighbourHas { peer: key, pieces: pieces.to_vec() });
+        }
+    }
+
     /// A neighbour asks for a piece. Who is none is refused.
     pub fn ask(self: &Arc<Self>, peer: PeerId, piece: Piece) -> Result<Asked, Refused> {
         let (reply, answer) = oneshot::channel();
@@ -360,5 +367,33 @@ impl Drop for Neighbour {
             inner.keys.remove(&self.peer);
         }
         self.offer.take(&mut inner, Input::NeighbourLeft { peer: self.key });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::ids::ByteCount;
+    use proto::manifest::Builder;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_says_elsewhere_what_it_has_is_not_told_of_it() {
+        let mut manifest = Builder::new(ByteCount::new(40_000)).unwrap();
+        manifest.update(&vec![7; 40_000]);
+        let manifest = Arc::new(manifest.finish().unwrap());
+        let have = Bitfield::new(manifest.geometry().count());
+        let offer = Offer::new(manifest, Source::Share("/nowhere".into()), have, Role::OneOfMany);
+        let empty = || Bitfield::new(offer.manifest.geometry().count());
+        let peers = [PeerId::from_bytes([1; PeerId::LEN]), PeerId::from_bytes([2; PeerId::LEN])];
+        let mut neighbours = peers.map(|peer| offer.join(peer, empty()).unwrap());
+        for neighbour in &mut neighbours {
+            assert!(matches!(neighbour.updates.try_recv().unwrap().update, Some(Update::Bitfield(_))));
+        }
+        offer.neighbour_has(peers[0], &[Piece(1)]);
+        offer.gained(Piece(1), Arc::from([]));
+        let [one, two] = neighbours.each_mut().map(|neighbour| neighbour.updates.try_recv().ok());
+        assert_eq!(one, None);
+        assert_eq!(two.and_then(|update| update.update), Some(Update::Gained(Gained { pieces: vec![1] })));
     }
 }

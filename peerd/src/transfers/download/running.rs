@@ -19,8 +19,16 @@ const ROOM_EVERY: Duration = Duration::from_secs(3);
 impl State {
     pub(super) fn link(&mut self, key: PeerKey, fact: Fact) {
         let Phase::Swarming(swarming) = &mut self.phase else { return };
-        if let Fact::Stored(piece, chunks) = &fact {
-            self.args.tools.offers.gained(self.args.note.file_id, *piece, chunks);
+        let (offers, id) = (&self.args.tools.offers, self.args.note.file_id);
+        match &fact {
+            Fact::Stored(piece, chunks) => offers.gained(id, *piece, chunks),
+            // Whom we fetch from may fetch from us.
+            Fact::Gained(pieces) => {
+                if let Some(peer) = swarming.peer(key) {
+                    offers.neighbour_has(id, peer, pieces);
+                }
+            }
+            _ => {}
         }
         if let Fact::NotWritten(_, error) = fact {
             return self.not_written(error);

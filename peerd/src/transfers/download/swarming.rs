@@ -80,6 +80,11 @@ impl Swarming {
         self.links.values().any(|(id, _)| *id == peer)
     }
 
+    /// With whom the conversation of that key is.
+    pub(super) fn peer(&self, key: PeerKey) -> Option<PeerId> {
+        self.links.get(&key).map(|(peer, _)| *peer)
+    }
+
     /// Asks nobody, and ends every conversation.
     pub(super) fn pause(&mut self) -> Vec<Event> {
         let mut events = self.take(Input::Pause);
@@ -126,7 +131,7 @@ impl Swarming {
     /// A link reported something. Links that are gone may still have something to say; it is no longer of interest,
     /// except that a piece was written.
     pub(super) fn fact(&mut self, key: PeerKey, fact: Fact) -> Vec<Event> {
-        let Some(peer) = self.links.get(&key).map(|(peer, _)| *peer) else {
+        let Some(peer) = self.peer(key) else {
             return match fact {
                 Fact::Stored(piece, _) => self.take(Input::PieceStored { peer: key, piece }),
                 _ => Vec::new(),

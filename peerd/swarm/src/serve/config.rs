@@ -31,6 +31,8 @@ pub struct Config {
     /// The shortest time between two rounds of news: with n neighbours, n² times this: 64 ms with 8. In virtual
     /// time a quarter of it is up to 2 % faster; on real machines each message has its price.
     pub news_spacing: Duration,
+    /// The same where a piece is among them that no neighbour has: with n neighbours, n times this.
+    pub rare_news_spacing: Duration,
     /// The longest time that news wait.
     pub max_news_delay: Duration,
     /// Pieces a lone seed shows a neighbour beyond what that one asked for, at least.
@@ -55,6 +57,7 @@ impl Default for Config {
             slow_grant: Duration::from_millis(500),
             fair_pieces: 2,
             news_spacing: Duration::from_millis(1),
+            rare_news_spacing: Duration::from_millis(2),
             max_news_delay: Duration::from_millis(250),
             min_ahead: 2,
             idle_patience: Duration::from_millis(100),

@@ -2,7 +2,8 @@
 //!
 //! The first piece after a quiet time is told at once; what comes soon after waits for the rest of the interval. The
 //! interval grows with the square of the number of neighbours: each piece of news goes to all of them, comes from all
-//! of them, and matters less the more there are to get a piece from.
+//! of them, and matters less the more there are to get a piece from. A piece that no neighbour has is another matter:
+//! everybody has to get it from here, and until they know of it this uplink may have nothing to send.
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ impl Server {
         for &piece in pieces {
             if self.have.set(piece) {
                 self.news.push(piece);
+                self.news_are_rare |= !self.neighbours.iter().any(|neighbour| neighbour.has.get(piece));
             }
         }
         self.plan_news();
@@ -31,10 +33,13 @@ impl Server {
     }
 
     pub(super) fn plan_news(&mut self) {
-        if self.news.is_empty() || self.news_at.is_some() {
+        if self.news.is_empty() {
             return;
         }
         let at = self.last_news.map_or(self.now, |last| last + self.interval()).max(self.now);
+        if self.news_at.is_some_and(|planned| planned <= at) {
+            return;
+        }
         self.news_at = Some(at);
         self.alarm.by(at);
         self.tell_news_if_due();
@@ -43,6 +48,8 @@ impl Server {
     fn interval(&self) -> Duration {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
         let usual = self.config.news_spacing.saturating_mul(neighbours.saturating_mul(neighbours));
+        let rare = self.config.rare_news_spacing.saturating_mul(neighbours);
+        let usual = if self.news_are_rare { usual.min(rare) } else { usual };
         let young = self.first_news.map_or(Duration::ZERO, |first| self.now.saturating_since(first) / YOUNG);
         usual.min(self.config.max_news_delay).min(young.max(self.config.news_spacing))
     }
@@ -54,6 +61,7 @@ impl Server {
         self.news_at = None;
         self.last_news = Some(self.now);
         self.first_news.get_or_insert(self.now);
+        self.news_are_rare = false;
         let pieces = std::mem::take(&mut self.news);
         let lacks_some = |has: &Bitfield| pieces.iter().any(|&piece| !has.get(piece));
         let peers: Vec<_> = self

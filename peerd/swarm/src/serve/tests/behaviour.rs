@@ -280,6 +280,30 @@ fn news_are_told_together_and_not_to_those_who_know() {
 }
 
 #[test]
+fn a_piece_that_no_neighbour_has_is_told_sooner() {
+    let geometry = Geometry::new(100_000, PIECE).unwrap();
+    let mut server = Server::new(geometry, Bitfield::new(100), Role::OneOfMany, Config::default(), 3, at(0));
+    for peer in 0..10 {
+        join(&mut server, peer, at(0));
+    }
+    server.handle(Input::NeighbourHas { peer: PeerKey(3), pieces: vec![Piece(1), Piece(2)] }, at(0));
+    let mut told = |piece: u32, now: u64| {
+        server.handle(Input::Gained { pieces: vec![Piece(piece)] }, at(now));
+        server.handle_timeout(at(now + 15));
+        let news = outputs(&mut server).into_iter().filter_map(|output| match output {
+            Output::Show { shown: Shown::More(pieces), .. } => Some(pieces.iter().map(|piece| piece.0).collect()),
+            _ => None,
+        });
+        news.collect::<Vec<Vec<u32>>>()
+    };
+    assert_eq!(told(0, 0), [[0]], "the first");
+    assert_eq!(told(1, 10_000), [[1]], "after a quiet time");
+    assert!(told(2, 10_020).is_empty(), "common, and 100 ms are not over");
+    assert_eq!(told(50, 10_040), [[2, 50]], "rare");
+    assert!(told(51, 10_041).is_empty(), "rare, and 20 ms are not over");
+}
+
+#[test]
 fn neighbours_are_bounded_and_the_silent_replaced() {
     let mut server = server(10, Role::OneOfMany, Config { max_neighbours: 2, ..Config::default() });
     join(&mut server, 1, at(0));

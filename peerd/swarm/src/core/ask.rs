@@ -11,8 +11,19 @@ impl Core {
     /// better and has nothing else.
     pub(super) fn ask(&mut self, at: usize) {
         self.ask_for_open(at);
+        self.ask_for_others(at, |_| true);
+    }
+
+    /// The same of a peer that has just gained `pieces`: of what others were asked for, these alone. Expectations change
+    /// with every answer, and to look at all of it with every word of news would move it back and forth.
+    pub(super) fn ask_for_gained(&mut self, at: usize, pieces: &[Piece]) {
+        self.ask_for_open(at);
+        self.ask_for_others(at, |piece| pieces.contains(&piece));
+    }
+
+    fn ask_for_others(&mut self, at: usize, among: impl Fn(Piece) -> bool) {
         while self.may_ask(at) {
-            let Some((piece, relieved)) = self.take_over(at) else { break };
+            let Some((piece, relieved)) = self.take_over(at, &among) else { break };
             self.request(at, piece);
             if let Some(relieved) = relieved {
                 self.ask_for_open(relieved);

@@ -16,8 +16,9 @@ use crate::timers::Moment;
 /// How many times faster the new peer must be expected to be before a piece is fetched twice.
 const WORTH: u32 = 2;
 
-/// How many times faster before an idle request is moved.
-const IDLE_WORTH: u32 = 2;
+/// How many times faster before an idle request is moved. It may have begun to come: of that one hears only when the first
+/// bytes have passed all queues on the way, and what is withdrawn meanwhile was sent in vain.
+const IDLE_WORTH: u32 = 4;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
@@ -29,13 +30,14 @@ struct Candidate {
 }
 
 impl Core {
-    /// A piece for the peer at `at` that another one would bring later, and who that is, if it was relieved of it.
-    pub(super) fn take_over(&mut self, at: usize) -> Option<(Piece, Option<usize>)> {
+    /// A piece `among` those that matter for the peer at `at`, which another one would bring later, and who that is, if it
+    /// was relieved of it.
+    pub(super) fn take_over(&mut self, at: usize, among: impl Fn(Piece) -> bool) -> Option<(Piece, Option<usize>)> {
         let busy = self.peers[at].asked > 0 && self.picker.open_count() > 0;
         if busy || self.in_flight == self.peers[at].outstanding {
             return None;
         }
-        let slowest = self.slowest_elsewhere(at)?;
+        let slowest = self.slowest_elsewhere(at, among)?;
         if slowest.idle {
             self.relieve(slowest);
             return Some((slowest.piece, Some(slowest.at)));
@@ -45,7 +47,7 @@ impl Core {
     }
 
     /// What others owe, the peer at `at` has, and would bring enough sooner.
-    fn slowest_elsewhere(&self, at: usize) -> Option<Candidate> {
+    fn slowest_elsewhere(&self, at: usize, among: impl Fn(Piece) -> bool) -> Option<Candidate> {
         let len = u64::from(self.geometry.piece_size());
         let here = &self.peers[at];
         let takes = here.expected(len, self.now)?.saturating_since(self.now);
@@ -54,6 +56,7 @@ impl Core {
             self.picker.open_count() == 0 && self.endgame_bytes + len <= self.config.endgame_budget(self.geometry);
         let movable = |request: &&Request| {
             !(request.late || request.begun && !may_double)
+                && among(request.piece)
                 && request.peer != here.key
                 && here.has(request.piece)
                 && self.copies[request.piece.index()] == 1

@@ -37,7 +37,7 @@ impl Core {
         }
         // Most news are of pieces that are stored here already: those change nothing.
         if open || elsewhere {
-            self.ask(at);
+            self.ask_for_gained(at, pieces);
         }
     }
 

@@ -289,6 +289,34 @@ fn what_has_not_begun_moves_to_whoever_is_sooner() {
 }
 
 #[test]
+fn news_move_what_they_are_of_and_nothing_else() {
+    let mut story = Story::of(16, config());
+    // All of it is asked for by the time that five are stored.
+    let slow: Vec<_> = (0..8).collect();
+    story.joins(1, &slow);
+    story.joins(2, &[8, 9, 10, 11, 12]);
+    for _ in 0..5 {
+        story.now = story.now + Duration::from_millis(100);
+        for peer in [1, 2] {
+            let oldest = story.core.flights.oldest_of(PeerKey(peer)).unwrap().0;
+            story.begun(peer, oldest);
+            story.stored(peer, oldest);
+        }
+    }
+    let gains = |pieces: &[u32]| {
+        let pieces = pieces.iter().copied().map(Piece).collect();
+        Input::PeerGained { peer: PeerKey(2), pieces }
+    };
+    assert_eq!(requests(&story.say(gains(&[13]))), [(2, 13)]);
+    // Busy, and more is open: nothing moves to it.
+    assert_eq!(story.say(gains(&slow)), []);
+    assert_eq!(requests(&story.joins(3, &[14, 15])).len(), 2);
+    story.now = story.now + Duration::from_secs(3);
+    let said = story.say(gains(&[14]));
+    assert_eq!((withdrawn(&said), requests(&said)), (vec![(3, 14)], vec![(2, 14)]));
+}
+
+#[test]
 fn windows_grow_with_the_rate_and_stay_within_the_total() {
     let count = 5_000;
     let mut story = Story::of(count, Config { max_in_flight: 64_000, ..config() });

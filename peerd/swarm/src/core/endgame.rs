@@ -1,7 +1,7 @@
 //! Taking over: a peer that owes nothing and has nothing open takes a piece from one that would bring it later. When
 //! nothing is open to anybody, a peer that could do more will do.
 //!
-//! What the other peer has not begun is withdrawn there and costs nothing; that goes on all the time, because holders
+//! What the other peer has not begun is withdrawn there and costs little; that goes on all the time, because holders
 //! of rare pieces have long queues while copies of these pieces appear elsewhere. What has begun is asked for a
 //! second time, only when everything missing is in flight (the endgame; Cohen, "Incentives build robustness in
 //! BitTorrent", 2003) and within `Config::endgame_permille` of the file; whichever copy comes first, the other is
@@ -22,7 +22,7 @@ const IDLE_WORTH: u32 = 4;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
-    /// What has not begun goes first: to move it costs nothing.
+    /// What has not begun goes first: to move it costs little.
     idle: bool,
     expected: Moment,
     at: usize,

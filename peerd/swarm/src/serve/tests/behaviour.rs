@@ -15,6 +15,16 @@ fn server(count: u32, role: Role, config: Config) -> Server {
     Server::new(geometry, Bitfield::full(count), role, config, 3, Moment::EPOCH)
 }
 
+/// One of many that has nothing yet of a hundred pieces, with ten neighbours.
+fn empty_among_ten() -> Server {
+    let geometry = Geometry::new(100_000, PIECE).unwrap();
+    let mut server = Server::new(geometry, Bitfield::new(100), Role::OneOfMany, Config::default(), 3, at(0));
+    for peer in 0..10 {
+        join(&mut server, peer, at(0));
+    }
+    server
+}
+
 fn at(millis: u64) -> Moment {
     Moment::from_duration(Duration::from_millis(millis))
 }
@@ -248,11 +258,7 @@ fn a_slow_neighbour_does_not_hold_the_uplink() {
 
 #[test]
 fn news_are_told_together_and_not_to_those_who_know() {
-    let geometry = Geometry::new(100_000, PIECE).unwrap();
-    let mut server = Server::new(geometry, Bitfield::new(100), Role::OneOfMany, Config::default(), 3, at(0));
-    for peer in 0..10 {
-        join(&mut server, peer, at(0));
-    }
+    let mut server = empty_among_ten();
     server.handle(Input::NeighbourHas { peer: PeerKey(3), pieces: (0..100).map(Piece).collect() }, at(0));
     let mut rounds = Vec::new();
     for piece in 0..100 {
@@ -281,11 +287,7 @@ fn news_are_told_together_and_not_to_those_who_know() {
 
 #[test]
 fn a_piece_that_no_neighbour_has_is_told_sooner() {
-    let geometry = Geometry::new(100_000, PIECE).unwrap();
-    let mut server = Server::new(geometry, Bitfield::new(100), Role::OneOfMany, Config::default(), 3, at(0));
-    for peer in 0..10 {
-        join(&mut server, peer, at(0));
-    }
+    let mut server = empty_among_ten();
     server.handle(Input::NeighbourHas { peer: PeerKey(3), pieces: vec![Piece(1), Piece(2)] }, at(0));
     let mut told = |piece: u32, now: u64| {
         server.handle(Input::Gained { pieces: vec![Piece(piece)] }, at(now));

@@ -127,6 +127,9 @@ impl UnderWay {
 fn refusal(refused: Refused) -> Status {
     match refused {
         Refused::Lacking => Status::failed_precondition("this peer does not have that piece"),
+        Refused::Elsewhere => {
+            Status::aborted("not from here: another peer has that piece and this one sends others first")
+        }
         Refused::Busy => Status::resource_exhausted("not now: watch the file first, and ask for less at a time"),
     }
 }

@@ -304,6 +304,7 @@ impl Errand {
             Err(Refusal::TooLong) => Fact::Rejected(piece),
             Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
             Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
+            Err(Refusal::Elsewhere) => Fact::Failed(piece, Failure::Elsewhere),
             Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
         };
         match fact {
@@ -323,6 +324,7 @@ impl Errand {
         let refusal = |status: &Status| match status.code() {
             Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Refusal::Lacks,
             Code::ResourceExhausted => Refusal::Busy,
+            Code::Aborted => Refusal::Elsewhere,
             _ => Refusal::Lost,
         };
         let mut pieces = within(call).await?.map_err(|status| refusal(&status))?;
@@ -348,6 +350,8 @@ enum Refusal {
     Lacks,
     /// The peer has it, and no room for the request now.
     Busy,
+    /// The peer has it, and sends us to others who do.
+    Elsewhere,
     /// The connection broke, or went silent.
     Lost,
     /// More bytes than the piece has.

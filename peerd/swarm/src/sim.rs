@@ -183,7 +183,7 @@ impl Simulation {
             What::Shown { message } => self.shown(message),
             What::Ask { from, to, piece } => self.asked(from, to, piece),
             What::Withdraw { from, to, piece } => self.withdrawn(from, to, piece),
-            What::Refused { from, to, piece, busy } => self.refused(from, to, piece, busy),
+            What::Refused { from, to, piece, refusal } => self.refused(from, to, piece, refusal),
             What::Sent { from } => self.sent(from, when),
             What::Begun { from, to, piece } => self.begun(from, to, piece),
             What::Arrived { from, to, piece } => self.arrived(from, to, piece),

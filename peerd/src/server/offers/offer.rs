@@ -59,6 +59,8 @@ pub enum Refused {
     Lacking,
     /// Too many asks are waiting, or the asker is no neighbour.
     Busy,
+    /// Another neighbour has the piece.
+    Elsewhere,
 }
 
 /// A place among the neighbours; leaving is dropping it.
@@ -302,6 +304,7 @@ impl From<Refusal> for Refused {
         match refusal {
             Refusal::Lacking => Self::Lacking,
             Refusal::Busy => Self::Busy,
+            Refusal::Elsewhere => Self::Elsewhere,
         }
     }
 }

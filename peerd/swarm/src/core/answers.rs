@@ -62,16 +62,17 @@ impl Core {
         match failure {
             Failure::Refused | Failure::Lost => standing.failed(request.sent, self.now, rule),
             Failure::Busy => standing.overdue(request.sent, self.now, rule),
+            Failure::Elsewhere => {}
         }
         if let Some(ends) = standing.pause_ends(self.now) {
             self.alarm.by(ends);
         }
-        if matches!(failure, Failure::Refused) {
+        if matches!(failure, Failure::Refused | Failure::Elsewhere) {
             self.lacks(at, piece);
         }
     }
 
-    /// The peer at `at` said that it does not have `piece`. One that was thought complete is a partial holder from
+    /// The peer at `at` said that it does not have `piece`, or does not send it. One that was thought complete is a partial holder from
     /// here on.
     fn lacks(&mut self, at: usize, piece: Piece) {
         let was_complete = matches!(self.peers[at].holding, Holding::All);

@@ -74,6 +74,9 @@ pub enum Failure {
     Refused,
     /// The peer has the piece but no room for the request now.
     Busy,
+    /// The peer says to ask others who have the piece. Nothing that speaks against it; it is not asked for the piece again
+    /// until it says that it gained it.
+    Elsewhere,
     /// The connection failed, a timeout, anything else.
     Lost,
 }

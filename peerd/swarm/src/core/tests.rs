@@ -88,7 +88,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
-    prop_oneof![Just(Failure::Refused), Just(Failure::Busy), Just(Failure::Lost)]
+    prop_oneof![Just(Failure::Refused), Just(Failure::Busy), Just(Failure::Lost), Just(Failure::Elsewhere)]
 }
 
 fn any_step() -> impl Strategy<Value = Step> {

@@ -11,7 +11,9 @@
 use std::time::Duration;
 
 use super::neighbour::Neighbour;
-use super::{Output, Server, Shown};
+use super::queue::FirstCopiesGo;
+use super::{Output, Refusal, Server, Shown};
+use crate::peers::PeerKey;
 use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
 use crate::timers::{Moment, scale};
@@ -98,6 +100,29 @@ impl Server {
     pub(super) fn asked_for_shown(&mut self, at: usize, piece: Piece) {
         if self.neighbours[at].unasked.clear(piece) {
             self.show_more(at);
+        }
+    }
+
+    /// Whether the neighbour at `at` is to get the piece from another, which has it from here or is being sent it. It was
+    /// shown the piece, did not ask, and now does. If it waited here, it would ask for nothing that nobody has yet.
+    pub(super) fn sends_elsewhere(&self, at: usize, piece: Piece) -> bool {
+        let has = |(other, neighbour): (usize, &Neighbour)| other != at && neighbour.has.get(piece);
+        self.first_copies_go() == FirstCopiesGo::Alone
+            && (self.uplink.carries_piece(piece) || self.neighbours.iter().enumerate().any(has))
+    }
+
+    /// `to` is being sent the piece: others who wait for it are to get it from there.
+    pub(super) fn send_others_elsewhere(&mut self, to: PeerKey, piece: Piece) {
+        if self.first_copies.as_ref().is_none_or(FirstCopies::is_opened) {
+            return;
+        }
+        for at in 0..self.neighbours.len() {
+            let neighbour = &mut self.neighbours[at];
+            if neighbour.key != to && self.queue.remove(neighbour.key, piece) {
+                neighbour.waiting -= 1;
+                let refusal = Refusal::Elsewhere;
+                self.outputs.push_back(Output::Refuse { peer: neighbour.key, piece, refusal });
+            }
         }
     }
 

@@ -175,6 +175,7 @@ impl Server {
             }
             self.uplink.push(Grant { peer, piece, len, since: self.now, aside: false });
             self.outputs.push_back(Output::Grant { peer, piece });
+            self.send_others_elsewhere(peer, piece);
             self.alarm.by(self.now + self.uplink.slow_after(&self.config));
         }
         self.open_if_idle();
@@ -189,7 +190,7 @@ impl Server {
         self.queue.take_next(lead, self.first_copies_go(), sent)
     }
 
-    fn first_copies_go(&self) -> FirstCopiesGo {
+    pub(super) fn first_copies_go(&self) -> FirstCopiesGo {
         match &self.first_copies {
             None => FirstCopiesGo::InTurn,
             Some(copies) if copies.is_opened() || self.uplink.is_idle(self.now, &self.config) => {

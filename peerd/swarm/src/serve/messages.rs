@@ -121,4 +121,6 @@ pub enum Refusal {
     Lacking,
     /// The neighbour has too many asks waiting, or is none.
     Busy,
+    /// Another neighbour has the piece from here or is being sent it, and others wait for pieces that nobody has: ask there.
+    Elsewhere,
 }

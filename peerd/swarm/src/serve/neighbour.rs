@@ -109,7 +109,11 @@ impl Server {
             self.outputs.push_back(refuse(Refusal::Lacking));
         } else if neighbour.waiting >= self.config.max_waiting {
             self.outputs.push_back(refuse(Refusal::Busy));
+        } else if self.sends_elsewhere(at, piece) {
+            self.outputs.push_back(refuse(Refusal::Elsewhere));
+            self.asked_for_shown(at, piece);
         } else {
+            let neighbour = &mut self.neighbours[at];
             neighbour.waiting += 1;
             self.queue.push(key, piece, neighbour.served);
             self.asked_for_shown(at, piece);

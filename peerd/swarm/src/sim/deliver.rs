@@ -63,8 +63,7 @@ impl Simulation {
                 }
                 serve::Output::Refuse { peer: to, piece, refusal } => {
                     let at = self.now + self.scenario.latency;
-                    let busy = refusal == Refusal::Busy;
-                    self.events.push(at, What::Refused { from: peer, to: to.0, piece: piece.0, busy });
+                    self.events.push(at, What::Refused { from: peer, to: to.0, piece: piece.0, refusal });
                 }
                 serve::Output::TurnAway { peer: other } => self.cut(peer, other.0),
             }
@@ -139,7 +138,7 @@ impl Simulation {
         match (machine.lie, &mut machine.serve) {
             (Some(Lie::Refuses), _) => {
                 let at = now + self.scenario.latency;
-                self.events.push(at, What::Refused { from: to, to: from, piece, busy: false });
+                self.events.push(at, What::Refused { from: to, to: from, piece, refusal: Refusal::Lacking });
             }
             (_, Some(server)) => {
                 server.handle(serve::Input::NeighbourAsks { peer: PeerKey(from), piece: Piece(piece) }, now);
@@ -161,9 +160,13 @@ impl Simulation {
         self.drain_serve(to);
     }
 
-    pub(super) fn refused(&mut self, from: u32, to: u32, piece: u32, busy: bool) {
+    pub(super) fn refused(&mut self, from: u32, to: u32, piece: u32, refusal: Refusal) {
         let now = self.now;
-        let failure = if busy { Failure::Busy } else { Failure::Refused };
+        let failure = match refusal {
+            Refusal::Lacking => Failure::Refused,
+            Refusal::Busy => Failure::Busy,
+            Refusal::Elsewhere => Failure::Elsewhere,
+        };
         if let Some(core) = &mut self.machine(to).fetch {
             core.handle(Input::RequestFailed { peer: PeerKey(from), piece: Piece(piece), failure }, now);
             self.drain_fetch(to);

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::wheel::Wheel;
+use crate::serve::Refusal;
 use crate::timers::Moment;
 
 /// Something that happens at a moment. Machines are named by their index.
@@ -52,7 +53,7 @@ pub(super) enum What {
         from: u32,
         to: u32,
         piece: u32,
-        busy: bool,
+        refusal: Refusal,
     },
     /// Something on the uplink is sent whole, unless the uplink has changed since.
     Sent {

@@ -198,6 +198,17 @@ fn a_refused_piece_is_not_asked_for_again_until_gained() {
 }
 
 #[test]
+fn a_peer_that_sends_us_elsewhere_is_asked_for_other_pieces_at_once() {
+    let mut story = Story::of(20, config());
+    let owed = requests(&story.holder(1));
+    let (peer, piece) = (PeerKey(1), Piece(owed[0].1));
+    let asked = requests(&story.say(Input::RequestFailed { peer, piece, failure: Failure::Elsewhere }));
+    assert!(asked.len() == 1 && !owed.contains(&asked[0]), "{asked:?} after {owed:?}");
+    assert_eq!(story.state(1), PeerState::Active);
+    assert!(requests(&story.holder(2)).contains(&(2, piece.0)), "whoever has it is asked for it");
+}
+
+#[test]
 fn failures_lead_to_pauses_and_then_to_being_left_alone() {
     let mut story = Story::of(1, config());
     let mut asked = requests(&story.holder(1));

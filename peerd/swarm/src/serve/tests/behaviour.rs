@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::{Config, Input, Output, Role, Server, Shown};
+use super::super::{Config, Input, Output, Refusal, Role, Server, Shown};
 use crate::peers::{Have, PeerKey};
 use crate::pieces::{Bitfield, Geometry, Piece};
 use crate::timers::Moment;
@@ -241,6 +241,53 @@ fn a_sleeper_does_not_keep_the_last_pieces() {
     assert_eq!(takes_all(&mut server, 2, said, at(0)).len(), 20 - asleep.len());
     server.handle_timeout(at(100));
     assert_eq!(shown_to(2, &outputs(&mut server)), asleep);
+}
+
+fn refused(outputs: &[Output]) -> Vec<(u32, u32, Refusal)> {
+    let refusals = outputs.iter().filter_map(|output| match output {
+        Output::Refuse { peer, piece, refusal } => Some((peer.0, piece.0, *refusal)),
+        _ => None,
+    });
+    refusals.collect()
+}
+
+/// A lone seed that sends one piece at a time, and its neighbours 1 to 3; the first is being sent piece 0.
+fn lone_and_busy() -> Server {
+    let one_at_a_time = Config { lone_grants: 1, initial_grants: 0, ..Config::default() };
+    let mut server = server(100, Role::LoneSeed, one_at_a_time);
+    (1..=3).for_each(|peer| drop(join(&mut server, peer, at(0))));
+    assert_eq!(granted(&ask(&mut server, 1, 0, at(0))), [(1, 0)]);
+    server
+}
+
+#[test]
+fn what_a_lone_seed_sent_to_one_others_are_to_get_there() {
+    let mut server = lone_and_busy();
+    let elsewhere = [(2, 0, Refusal::Elsewhere)];
+    assert_eq!(refused(&ask(&mut server, 2, 0, at(1))), elsewhere, "while it is being sent");
+    server.handle(Input::Ended { peer: PeerKey(1), piece: Piece(0), sent: true }, at(2));
+    outputs(&mut server);
+    assert_eq!(refused(&ask(&mut server, 2, 0, at(3))), elsewhere, "after it was sent");
+    assert_eq!(granted(&ask(&mut server, 1, 0, at(3))), [], "second copies wait, but");
+    assert_eq!(server.queue.len(), 1, "whom else should the one ask that could not store it?");
+}
+
+#[test]
+fn those_who_wait_for_a_piece_of_a_lone_seed_are_sent_to_the_first_that_gets_it() {
+    let mut server = lone_and_busy();
+    assert_eq!(refused(&ask(&mut server, 2, 7, at(1))), []);
+    assert_eq!(refused(&ask(&mut server, 3, 7, at(1))), []);
+    server.handle(Input::Ended { peer: PeerKey(1), piece: Piece(0), sent: true }, at(2));
+    let said = outputs(&mut server);
+    assert_eq!((granted(&said), refused(&said)), (vec![(2, 7)], vec![(3, 7, Refusal::Elsewhere)]));
+}
+
+#[test]
+fn an_idle_lone_seed_sends_anything_to_anybody() {
+    let mut server = lone_and_busy();
+    server.handle(Input::Ended { peer: PeerKey(1), piece: Piece(0), sent: true }, at(2));
+    outputs(&mut server);
+    assert_eq!(granted(&ask(&mut server, 2, 0, at(200))), [(2, 0)]);
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub struct Config {
     /// How many pieces a neighbour may be ahead of the least served one before the others come first, whatever they
     /// ask for.
     pub fair_pieces: u32,
-    /// The shortest time between two rounds of news: with n neighbours, n² times this: 64 ms with 8. In virtual
-    /// time a quarter of it is up to 2 % faster; on real machines each message has its price.
+    /// The shortest time between two rounds of news: with n neighbours, n² times this: 32 ms with 8, 128 ms
+    /// with 16. On links of 50 Mbit/s, 16 machines end 1 % later with twice of it; half of it gains nothing.
     pub news_spacing: Duration,
     /// The same where a piece is among them that no neighbour has: with n neighbours, n times this: 32 ms with 16. Where
     /// several holders send pieces that are new to all neighbours, this bounds what each of them costs.
@@ -57,7 +57,7 @@ impl Default for Config {
             initial_grants: 64 << 10,
             slow_grant: Duration::from_millis(500),
             fair_pieces: 2,
-            news_spacing: Duration::from_millis(1),
+            news_spacing: Duration::from_micros(500),
             rare_news_spacing: Duration::from_millis(2),
             max_news_delay: Duration::from_millis(250),
             min_ahead: 2,

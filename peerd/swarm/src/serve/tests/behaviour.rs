@@ -323,13 +323,13 @@ fn news_are_told_together_and_not_to_those_who_know() {
         told.extend(pieces.iter().copied());
     }
     assert_eq!(told.len(), 100);
-    // Ten neighbours: the first round at once, then ever later ones, and from 400 ms on one every 100 ms.
+    // Ten neighbours: the first round at once, then ever later ones, and from 200 ms on one every 50 ms.
     let told_at = |round: &Output| match round {
         Output::Show { shown: Shown::More(pieces), .. } => pieces.len(),
         _ => 0,
     };
     let sizes: Vec<_> = rounds.iter().map(told_at).collect();
-    assert!(sizes[0] == 1 && sizes[1] <= 2 && sizes.iter().rev().skip(1).take(4).all(|&size| size == 10), "{sizes:?}");
+    assert!(sizes[0] == 1 && sizes[1] <= 2 && sizes.iter().rev().skip(1).take(4).all(|&size| size == 5), "{sizes:?}");
 }
 
 #[test]
@@ -347,9 +347,9 @@ fn a_piece_that_no_neighbour_has_is_told_sooner() {
     };
     assert_eq!(told(0, 0), [[0]], "the first");
     assert_eq!(told(1, 10_000), [[1]], "after a quiet time");
-    assert!(told(2, 10_020).is_empty(), "common, and 100 ms are not over");
-    assert_eq!(told(50, 10_040), [[2, 50]], "rare");
-    assert!(told(51, 10_041).is_empty(), "rare, and 20 ms are not over");
+    assert!(told(2, 10_005).is_empty(), "common, and 50 ms are not over");
+    assert_eq!(told(50, 10_020), [[2, 50]], "rare");
+    assert!(told(51, 10_021).is_empty(), "rare, and 20 ms are not over");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! it does not do: bytes, connections and rate limits. It hears nothing of what is not said to it: a neighbour's
 //! gains are an optional input.
 
+mod average;
 mod config;
 mod first_copies;
 mod grants;
@@ -28,6 +29,7 @@ use crate::peers::PeerKey;
 use crate::pieces::{Bitfield, Geometry, Piece};
 use crate::roster::Roster;
 use crate::timers::{Alarm, Moment};
+use average::Average;
 pub use config::Config;
 use first_copies::FirstCopies;
 use grants::Uplink;
@@ -49,6 +51,7 @@ pub struct Server {
     uplink: Uplink,
     queue: Queue,
     neighbours: Roster<Neighbour>,
+    average: Average,
     /// Pieces that there are and that the neighbours have not been told of.
     news: Vec<Piece>,
     /// No neighbour was known to have one of them.
@@ -83,6 +86,7 @@ impl Server {
             now,
             have,
             neighbours: Roster::new(),
+            average: Average::default(),
             news: Vec::new(),
             news_are_rare: false,
             news_at: None,

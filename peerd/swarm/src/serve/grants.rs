@@ -21,6 +21,8 @@ struct Grant {
     peer: PeerKey,
     piece: Piece,
     len: u32,
+    /// What it counts for its neighbour.
+    price: u32,
     since: Moment,
     /// Takes so long that the uplink must have room for others.
     aside: bool,
@@ -163,17 +165,19 @@ impl Server {
                 break;
             };
             let len = self.geometry.len(piece);
+            let mut price = len;
             if let Some(at) = self.find(peer) {
                 let neighbour = &mut self.neighbours[at];
                 neighbour.waiting -= 1;
                 neighbour.granted += 1;
-                neighbour.served += u64::from(len);
+                price = self.average.price(&neighbour.has, len);
+                neighbour.served += u64::from(price);
                 self.queue.note_served(peer, neighbour.served);
             }
             if self.uplink.is_idle(self.now, &self.config) {
                 self.uplink.width.begin(self.now);
             }
-            self.uplink.push(Grant { peer, piece, len, since: self.now, aside: false });
+            self.uplink.push(Grant { peer, piece, len, price, since: self.now, aside: false });
             self.outputs.push_back(Output::Grant { peer, piece });
             self.send_others_elsewhere(peer, piece);
             self.alarm.by(self.now + self.uplink.slow_after(&self.config));
@@ -211,11 +215,11 @@ impl Server {
         let Some(grant) = self.uplink.take(neighbour.key, piece) else { return };
         neighbour.granted -= 1;
         if !sent {
-            neighbour.served = neighbour.served.saturating_sub(u64::from(grant.len));
+            neighbour.served = neighbour.served.saturating_sub(u64::from(grant.price));
             self.queue.note_served(grant.peer, neighbour.served);
             return;
         }
-        neighbour.has.set(piece);
+        self.average.gain(&mut neighbour.has, piece);
         self.uplink.measure(&grant, self.now);
         let carried = &mut self.carried[piece.index()];
         *carried = carried.saturating_add(1);

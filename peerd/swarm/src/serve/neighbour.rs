@@ -16,7 +16,8 @@ pub(super) struct Neighbour {
     pub(super) waiting: u32,
     /// Grants under way.
     pub(super) granted: u32,
-    /// Bytes granted, counted from what the least served neighbour had when this one came.
+    /// Bytes granted, as [`Average::price`](super::Average::price) counts them, and from what the least served neighbour had when
+    /// this one came.
     pub(super) served: u64,
     pub(super) last_ask: Moment,
     /// What a lone seed showed it and it has not asked for.
@@ -59,6 +60,7 @@ impl Server {
             ahead: self.config.min_ahead,
             ignored: 0,
         };
+        self.average.add(&neighbour.has);
         if let Some(at) = self.neighbours.insert(key, neighbour) {
             self.show_first(at);
         }
@@ -128,9 +130,8 @@ impl Server {
 
     pub(super) fn neighbour_has(&mut self, key: PeerKey, pieces: impl Iterator<Item = Piece>) {
         let Some(at) = self.find(key) else { return };
-        for piece in pieces {
-            self.neighbours[at].has.set(piece);
-        }
+        let has = &mut self.neighbours[at].has;
+        pieces.for_each(|piece| self.average.gain(has, piece));
     }
 
     pub(super) fn neighbour_left(&mut self, key: PeerKey) {
@@ -141,6 +142,7 @@ impl Server {
 
     fn remove(&mut self, at: usize) {
         let gone = self.neighbours.remove(at);
+        self.average.subtract(&gone.has);
         self.uplink.forget(gone.key);
         self.queue.forget(gone.key);
         self.take_back(&gone.unasked);

@@ -33,11 +33,15 @@ pub enum Source {
     Part(Arc<Part>),
 }
 
+/// Hears who begins to watch what a download has.
+pub type Watched = Arc<dyn Fn(PeerId) + Send + Sync>;
+
 /// A download under way, as far as others can have of it.
 struct Partial {
     manifest: Arc<Manifest>,
     part: Arc<Part>,
     stored: Bitfield,
+    watched: Watched,
 }
 
 /// A download that serves what it has. Dropping it, by a panic too, ends that and lets go of the part file.
@@ -132,14 +136,28 @@ impl Offers {
 
     /// A download has begun; what it has is served for as long as the registration lives.
     #[must_use]
-    pub fn register(&self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) -> Registration {
+    pub fn register(
+        &self,
+        manifest: Arc<Manifest>,
+        part: Arc<Part>,
+        stored: Bitfield,
+        watched: Watched,
+    ) -> Registration {
         let id = manifest.id();
         // The one it fetches from has all of it.
         let mut table = self.table();
         table.seconded.insert(id);
-        table.partials.insert(id, Partial { manifest, part, stored });
+        table.partials.insert(id, Partial { manifest, part, stored, watched });
         drop(table);
         Registration { offers: self.clone(), id, finished: None }
+    }
+
+    /// A peer watches what there is of a file here, and so fetches it: a download of the same may fetch from it.
+    pub(super) fn watched_by(&self, id: FileId, peer: PeerId) {
+        let watched = self.table().partials.get(&id).map(|partial| Arc::clone(&partial.watched));
+        if let Some(watched) = watched {
+            watched(peer);
+        }
     }
 
     /// A peer says that it has these pieces: if it is a neighbour, it need not be told of them.
@@ -179,5 +197,37 @@ impl Offers {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::ids::ByteCount;
+    use proto::manifest::Builder;
+
+    use super::*;
+    use crate::store::layout::StateDir;
+    use crate::store::part::Destination;
+
+    #[test]
+    fn a_download_hears_who_watches_it_as_long_as_it_is_registered() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manifest = Builder::new(ByteCount::new(5)).unwrap();
+        manifest.update(b"hello");
+        let manifest = Arc::new(manifest.finish().unwrap());
+        let destination = Destination::open(&folder.path().join("hello")).unwrap();
+        let (part, _) = Part::open(destination, manifest.id(), ByteCount::new(5)).unwrap();
+        let state = Arc::new(StateDir::open(&folder.path().join("state")).unwrap());
+        let offers = Offers::new(watch::Sender::new(Arc::default()).subscribe(), Arc::new(Manifests::new(state)));
+
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hear = Arc::clone(&heard);
+        let watched = Arc::new(move |peer| hear.lock().unwrap().push(peer));
+        let registered = offers.register(Arc::clone(&manifest), Arc::new(part), Bitfield::new(1), watched);
+        let peers = [PeerId::from_bytes([1; PeerId::LEN]), PeerId::from_bytes([2; PeerId::LEN])];
+        offers.watched_by(manifest.id(), peers[0]);
+        drop(registered);
+        offers.watched_by(manifest.id(), peers[1]);
+        assert_eq!(*heard.lock().unwrap(), peers[..1]);
     }
 }

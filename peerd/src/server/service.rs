@@ -222,6 +222,7 @@ impl Transfer for Service {
         }
         let neighbour = offer.join(who, has);
         let neighbour = neighbour.ok_or_else(|| Status::resource_exhausted("enough others are served already"))?;
+        self.offers.watched_by(offer.manifest().id(), who);
         let hear = AbortOnDropHandle::new(tokio::spawn(hear_gains(news, neighbour.gains())));
         let updates = futures_util::stream::unfold((neighbour, hear), async |(mut neighbour, hear)| {
             let update = neighbour.updates.recv().await?;

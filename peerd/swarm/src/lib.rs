@@ -19,7 +19,7 @@ pub mod sim;
 mod timers;
 
 pub use self::core::{BanReason, Config, Core, Failure, Input, Output, PieceOrder, Progress};
-pub use discovery::Looks;
+pub use discovery::{Looks, NEIGHBOURS};
 pub use peers::{Have, PeerKey, PeerState, PeerView};
 pub use pieces::{BadGeometry, Bitfield, Geometry, Piece};
 pub use timers::Moment;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use proto::control::TransferState;
 use proto::directory::Holder;
+use proto::ids::PeerId;
 use proto::manifest::Manifest;
-use swarm::Looks;
+use swarm::{Looks, NEIGHBOURS};
 use tokio_util::task::AbortOnDropHandle;
 use traces::Instrument;
 
+use super::sources::MOST_LINKS;
 use super::{Msg, Phase, State};
 use crate::transfers::locate::{Search, Unlocated};
 
-/// Conversations at a time.
-const MOST_LINKS: usize = 32;
 /// Conversations from which on it need not hear of every newcomer.
 const ENOUGH: usize = 8;
 /// Those who hear the same news look within this time.
@@ -23,6 +23,15 @@ const SPREAD: Duration = Duration::from_millis(300);
 const GATHER: Duration = Duration::from_millis(500);
 /// The pause where there was news during a look.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Those who watch are met after this: where all begin together, the first pieces go before dozens of handshakes, and the next
+/// look finds most of them.
+const SOON: Duration = Duration::from_millis(250);
+
+/// When to meet somebody who watches.
+pub(super) fn soon() -> Duration {
+    SOON.mul_f64(rand::random_range(0.75..1.25))
+}
+
 /// Luck as [`Looks`] takes it.
 fn luck() -> u32 {
     rand::random_range(0..1000)
@@ -114,7 +123,11 @@ impl State {
             _ if self.args.note.paused => {}
             Phase::Locating => self.search(),
             Phase::Swarming(swarming) => {
-                for holder in self.sources.worth_dialling(MOST_LINKS, |peer| swarming.is_linked(peer)) {
+                // Among many, half of them the first time: as many find this peer, and are linked with both ways.
+                let links = swarming.links();
+                let half = links == 0 && self.sources.listed_count() > NEIGHBOURS + 1;
+                let most = if half { NEIGHBOURS / 2 } else { NEIGHBOURS };
+                for holder in self.sources.worth_dialling(links, most, |peer| swarming.is_linked(peer)) {
                     swarming.open(holder, self.sources.of_many());
                 }
                 self.judge();
@@ -127,8 +140,42 @@ impl State {
         }
     }
 
+    /// Whoever fetches from here may have what is missing here. Those who came before it would never hear of it: they have
+    /// neighbours enough.
+    pub(super) fn watched(&mut self, peer: PeerId) {
+        let (Phase::Swarming(swarming), note) = (&self.phase, &self.args.note) else { return };
+        let wanted = note.from.is_empty() || note.from.contains(&peer);
+        if !wanted || note.paused || swarming.links() >= MOST_LINKS || swarming.is_linked(peer) {
+            return;
+        }
+        if let Some(holder) = self.sources.listed(peer) {
+            return self.met(holder);
+        }
+        let (me, locator) = (self.me.clone(), self.args.tools.locator.clone());
+        tokio::spawn(
+            async move {
+                match locator.partial_holder(peer).await {
+                    Ok(holder) => drop(me.cast(Msg::Met(holder))),
+                    Err(error) => tracing::debug!(%peer, %error, "a peer that watches could not be looked up"),
+                }
+            }
+            .in_current_span(),
+        );
+    }
+
+    pub(super) fn met(&mut self, holder: Holder) {
+        if self.args.note.paused {
+            return;
+        }
+        let Phase::Swarming(swarming) = &mut self.phase else { return };
+        self.sources.met(&holder);
+        if swarming.links() < MOST_LINKS && !swarming.is_linked(holder.peer_id) && self.sources.is_open(&holder) {
+            swarming.open(holder, self.sources.of_many());
+        }
+    }
+
     fn search(&mut self) {
-        let holders = self.sources.worth_dialling(MOST_LINKS, |_| false);
+        let holders = self.sources.worth_dialling(0, NEIGHBOURS, |_| false);
         if holders.is_empty() {
             self.judge();
             return self.locate_after(Looks::pause_before_any(luck()));

@@ -8,7 +8,7 @@ use swarm::Bitfield;
 
 use super::prepare::{self, Ground, Plan};
 use super::swarming::Swarming;
-use super::{Msg, Phase, State};
+use super::{Msg, Phase, State, finding};
 use crate::shares;
 use crate::store::part::{BadDestination, Part};
 use crate::transfers::link;
@@ -76,7 +76,9 @@ impl State {
     /// Others may have what is there, and are told so before the first piece is asked for.
     fn offer(&mut self, manifest: Arc<Manifest>, part: Arc<Part>, stored: Bitfield) {
         let (tools, note) = (&self.args.tools, &self.args.note);
-        self.offered = Some(tools.offers.register(manifest, part, stored));
+        let me = self.me.clone();
+        let watched = move |peer| drop(me.send_after(finding::soon(), move || Msg::Watched(peer)));
+        self.offered = Some(tools.offers.register(manifest, part, stored, Arc::new(watched)));
         let (file_id, name, size) = (note.file_id, note.name.clone(), note.size);
         // A shares actor that is away costs the swarm this holder's help, and this download nothing.
         let _ = tools.shares.cast(shares::Msg::Fetching { file_id, name, size });

@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 use proto::control::{Source, SourceFigures, SourceState};
 use proto::directory::{Holder, HoldingState};
 use proto::ids::{ByteCount, PeerId, PeerName};
+use swarm::NEIGHBOURS;
 
 use crate::transfers::locate::{Unlocated, is_usable};
 
-/// First and longest pause before a peer that did not answer is dialled again.
+/// Conversations at a time. Those with partial holders are fewer: where most are partial, everybody is served by everybody else,
+/// and more of them gain nothing. Where many have the whole file, more are faster.
+pub(super) const MOST_LINKS: usize = 2 * NEIGHBOURS;
 /// Sources that are told of.
 const MOST_TOLD: usize = 256;
+/// First and longest pause before a peer that did not answer is dialled again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -44,12 +48,25 @@ struct Silence {
 impl Sources {
     /// The directory has answered.
     pub(super) fn located(&mut self, holders: Vec<Holder>) {
-        for holder in &holders {
-            let fresh = || Entry { name: holder.name.clone(), bytes: ByteCount::ZERO, banned: None, silent: None };
-            self.peers.entry(holder.peer_id).or_insert_with(fresh).name = holder.name.clone();
-        }
+        holders.iter().for_each(|holder| self.met(holder));
         self.listed = holders;
         self.unlocated = None;
+    }
+
+    /// There is a holder, listed or not.
+    pub(super) fn met(&mut self, holder: &Holder) {
+        let fresh = || Entry { name: holder.name.clone(), bytes: ByteCount::ZERO, banned: None, silent: None };
+        self.peers.entry(holder.peer_id).or_insert_with(fresh).name = holder.name.clone();
+    }
+
+    /// How many holders the directory listed last.
+    pub(super) const fn listed_count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// What the directory said of a peer, if it listed it last.
+    pub(super) fn listed(&self, peer: PeerId) -> Option<Holder> {
+        self.listed.iter().find(|holder| holder.peer_id == peer).cloned()
     }
 
     /// The directory has not.
@@ -86,15 +103,24 @@ impl Sources {
         }
     }
 
-    /// Holders to dial now, in the directory's random order, which spreads a swarm over its holders.
-    pub(super) fn worth_dialling(&self, most: usize, linked: impl Fn(PeerId) -> bool) -> Vec<Holder> {
+    /// Whether a peer is up, and neither lied nor was silent a short while ago.
+    pub(super) fn is_open(&self, holder: &Holder) -> bool {
         let now = Instant::now();
         let open =
             |entry: &Entry| entry.banned.is_none() && entry.silent.as_ref().is_none_or(|silence| silence.until <= now);
-        let taken = self.listed.iter().filter(|holder| linked(holder.peer_id)).count();
-        let candidates = self.listed.iter().filter(|holder| is_usable(holder) && !linked(holder.peer_id));
-        let candidates = candidates.filter(|holder| self.peers.get(&holder.peer_id).is_some_and(open));
-        candidates.take(most.saturating_sub(taken)).cloned().collect()
+        is_usable(holder) && self.peers.get(&holder.peer_id).is_some_and(open)
+    }
+
+    /// Holders to dial now, with `links` already: of partial ones no more than make `most`. In the directory's random order,
+    /// which spreads a swarm over its holders.
+    pub(super) fn worth_dialling(&self, mut links: usize, most: usize, linked: impl Fn(PeerId) -> bool) -> Vec<Holder> {
+        let candidates = self.listed.iter().filter(|holder| !linked(holder.peer_id) && self.is_open(holder));
+        let fits = |holder: &&Holder| {
+            let fits = links < if holder.holding == HoldingState::Complete { MOST_LINKS } else { most };
+            links += usize::from(fits);
+            fits
+        };
+        candidates.filter(fits).cloned().collect()
     }
 
     /// Whether more than one of those that are up has the whole file.
@@ -198,12 +224,24 @@ mod tests {
         let (up, down, liar) = (holder(1, PeerState::Up), holder(2, PeerState::Down), holder(3, PeerState::Up));
         sources.located(vec![up.clone(), down.clone(), liar.clone()]);
         sources.banned(liar.peer_id, "lied".into());
-        assert_eq!(sources.worth_dialling(9, |_| false), std::slice::from_ref(&up));
-        assert!(sources.worth_dialling(9, |peer| peer == up.peer_id).is_empty());
+        assert_eq!(sources.worth_dialling(0, NEIGHBOURS, |_| false), std::slice::from_ref(&up));
+        assert!(sources.worth_dialling(0, NEIGHBOURS, |peer| peer == up.peer_id).is_empty());
         sources.silent(up.peer_id, "gone".into());
-        assert!(sources.worth_dialling(9, |_| false).is_empty());
+        assert!(sources.worth_dialling(0, NEIGHBOURS, |_| false).is_empty());
         assert_eq!(sources.why_stalled(), "no holders: gone");
         assert_eq!(sources.hopeless(), None);
+    }
+
+    #[test]
+    fn of_those_with_a_part_fewer_are_dialled() {
+        let dialled = |links: usize, holding: HoldingState| {
+            let mut sources = Sources::default();
+            sources.located((0..40).map(|number| Holder { holding, ..holder(number, PeerState::Up) }).collect());
+            sources.worth_dialling(links, NEIGHBOURS, |_| false).len()
+        };
+        assert_eq!((dialled(0, HoldingState::Partial), dialled(10, HoldingState::Partial)), (16, 6));
+        assert_eq!((dialled(0, HoldingState::Complete), dialled(20, HoldingState::Complete)), (32, 12));
+        assert_eq!((dialled(20, HoldingState::Partial), dialled(32, HoldingState::Complete)), (0, 0));
     }
 
     #[test]

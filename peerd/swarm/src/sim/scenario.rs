@@ -83,9 +83,6 @@ pub struct Constants {
     pub handshake_trips: u32,
     /// What a new connection takes beyond these: signatures, key agreement.
     pub connect: Duration,
-    /// Neighbours a machine asks the directory for and connects to; as many again find it. With fewer, some find too
-    /// few; with more, every piece is asked for in more places than it is worth.
-    pub sample: u32,
 }
 
 impl Default for Constants {
@@ -97,7 +94,6 @@ impl Default for Constants {
             verify_per_mib: Duration::from_micros(700),
             handshake_trips: 3,
             connect: Duration::from_millis(2),
-            sample: 16,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::events::What;
 use super::links::{Downlink, Uplink};
 use super::machine::Machine;
 use super::scenario::{Arrivals, Lie};
+use crate::discovery::NEIGHBOURS;
 use crate::peers::{Have, PeerKey};
 use crate::serve::{self, Role};
 use crate::timers::{Moment, nanos, scale};
@@ -107,7 +108,7 @@ impl Simulation {
     }
 
     pub(super) fn has_few(&self, peer: u32) -> bool {
-        self.machines[peer as usize].linked.len() < self.scenario.constants.sample as usize / 2
+        self.machines[peer as usize].linked.len() < NEIGHBOURS / 4
     }
 
     /// Asks the directory for others after a while.
@@ -130,17 +131,16 @@ impl Simulation {
         }
     }
 
-    /// Connects to machines of a random sample, as far as both have room.
+    /// Connects to machines of a random sample, as far as both have room: to half as many as it is to have, for as many find it.
     fn meet_some(&mut self, peer: u32) {
-        let sample = self.scenario.constants.sample;
         let others = u32::try_from(self.present.len()).unwrap_or(u32::MAX);
-        if others <= sample + 1 {
+        if self.present.len() <= NEIGHBOURS + 1 {
             for other in self.present.clone() {
                 self.meet(peer, other);
             }
             return;
         }
-        for _ in 0..sample {
+        for _ in 0..NEIGHBOURS / 2 {
             let other = self.present[self.rng.below(others) as usize];
             self.meet(peer, other);
         }

@@ -32,6 +32,9 @@ pub use config::{Config, PieceOrder};
 use flights::{Flights, Request};
 pub use messages::{BanReason, Failure, Input, Output, Progress};
 
+/// Outputs that there usually are at once.
+const USUAL_OUTPUTS: usize = 8;
+
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
@@ -97,7 +100,7 @@ impl Core {
             now,
             stored,
             peers: Roster::new(),
-            flights: Flights::default(),
+            flights: Flights::new(),
             in_flight: 0,
             duplicate_bytes: 0,
             endgame_bytes: 0,
@@ -107,7 +110,7 @@ impl Core {
             starving_since: Some(now),
             stalled: false,
             alarm: Alarm::default(),
-            outputs: VecDeque::new(),
+            outputs: VecDeque::with_capacity(USUAL_OUTPUTS),
         };
         core.alarm.by(now + core.config.stall_patience);
         core.finish_if_complete();

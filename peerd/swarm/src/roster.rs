@@ -5,7 +5,11 @@
 
 use std::ops::{Index, IndexMut};
 
+use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
+
+/// A few more come than are looked for.
+const USUAL: usize = NEIGHBOURS + 4;
 
 /// Room is made for at least so many at a time.
 const STEP: usize = 8;
@@ -17,8 +21,10 @@ pub(crate) struct Roster<T> {
 }
 
 impl<T> Roster<T> {
-    pub(crate) const fn new() -> Self {
-        Self { keys: Vec::new(), items: Vec::new() }
+    /// With room for as many as there usually are. What belongs together is made together, and so lies together: of thousands of
+    /// rosters that grew in turn, each piece would be on a page of its own.
+    pub(crate) fn new() -> Self {
+        Self { keys: Vec::with_capacity(USUAL), items: Vec::with_capacity(USUAL) }
     }
 
     pub(crate) fn find(&self, key: PeerKey) -> Option<usize> {

@@ -37,6 +37,9 @@ pub use messages::{Input, Output, Refusal, Role, Shown};
 use neighbour::Neighbour;
 use queue::Queue;
 
+/// Outputs, and pieces to tell of, that there usually are at once.
+const USUAL_OUTPUTS: usize = 8;
+
 /// What one peer serves of one file. See the module's header for how it is driven.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -80,20 +83,20 @@ impl Server {
             carried: vec![0; geometry.count() as usize].into(),
             first_copies: lone.then(|| FirstCopies::new(geometry.count(), seed)),
             uplink: Uplink::new(&config, lone),
-            queue: Queue::default(),
+            queue: Queue::new(),
             geometry,
             config,
             now,
             have,
             neighbours: Roster::new(),
             average: Average::default(),
-            news: Vec::new(),
+            news: Vec::with_capacity(USUAL_OUTPUTS),
             news_are_rare: false,
             news_at: None,
             last_news: None,
             first_news: None,
             alarm: Alarm::default(),
-            outputs: VecDeque::new(),
+            outputs: VecDeque::with_capacity(USUAL_OUTPUTS),
         }
     }
 

@@ -5,6 +5,7 @@
 //! Invariant: a peer is asked for a piece at most once at a time, and `Peer::outstanding`, `asked` and `late` are
 //! sums over its entries here.
 
+use crate::discovery::NEIGHBOURS;
 use crate::peers::{Peer, PeerKey};
 use crate::pieces::Piece;
 use crate::timers::Moment;
@@ -23,7 +24,7 @@ pub(super) struct Request {
     pub(super) begun: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Flights {
     list: Vec<Request>,
     /// The driver says when answers begin.
@@ -31,6 +32,11 @@ pub(super) struct Flights {
 }
 
 impl Flights {
+    /// With room for two requests to each of as many peers as there usually are.
+    pub(super) fn new() -> Self {
+        Self { list: Vec::with_capacity(2 * NEIGHBOURS), told: false }
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Request> {
         self.list.iter()
     }
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_a_peer_is_taken_to_have_begun() {
-        let (mut flights, mut one, mut two) = (Flights::default(), peer(1), peer(2));
+        let (mut flights, mut one, mut two) = (Flights::new(), peer(1), peer(2));
         ask(&mut flights, &mut one, 5);
         ask(&mut flights, &mut two, 6);
         ask(&mut flights, &mut one, 7);
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_said_to_have_begun_is_believed_of_everybody() {
-        let (mut flights, mut one, mut two) = (Flights::default(), peer(1), peer(2));
+        let (mut flights, mut one, mut two) = (Flights::new(), peer(1), peer(2));
         for piece in [5, 6, 7] {
             ask(&mut flights, &mut one, piece);
         }
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_sums_of_a_peer_follow_its_requests() {
-        let (mut flights, mut one) = (Flights::default(), peer(1));
+        let (mut flights, mut one) = (Flights::new(), peer(1));
         ask(&mut flights, &mut one, 5);
         ask(&mut flights, &mut one, 6);
         flights.keep_as_late(&mut one, Piece(5));

@@ -47,7 +47,7 @@ impl Uplink {
     pub(super) fn new(config: &Config, lone: bool) -> Self {
         let least = if lone { config.lone_grants } else { config.min_grants };
         Self {
-            grants: Vec::new(),
+            grants: Vec::with_capacity(least),
             bytes: 0,
             counted: 0,
             moved: Moment::EPOCH,

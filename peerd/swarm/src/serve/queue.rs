@@ -3,6 +3,7 @@
 //! One dense list for all neighbours: every grant looks through all of it. Invariant: `served` is the same in all
 //! asks of one neighbour.
 
+use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
 
@@ -25,12 +26,17 @@ pub(super) enum FirstCopiesGo {
     Alone,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Queue {
     asks: Vec<Ask>,
 }
 
 impl Queue {
+    /// With room for two asks of each of as many neighbours as there usually are.
+    pub(super) fn new() -> Self {
+        Self { asks: Vec::with_capacity(2 * NEIGHBOURS) }
+    }
+
     pub(super) fn contains(&self, peer: PeerKey, piece: Piece) -> bool {
         self.asks.iter().any(|ask| ask.peer == peer && ask.piece == piece)
     }
@@ -97,7 +103,7 @@ mod tests {
     use super::*;
 
     fn queue(asks: &[(u32, u32, u64)]) -> Queue {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new();
         for &(peer, piece, served) in asks {
             queue.push(PeerKey(peer), Piece(piece), served);
         }

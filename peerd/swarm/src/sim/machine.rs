@@ -64,6 +64,7 @@ impl Machine {
     /// Begins to fetch.
     pub(super) fn begin(&mut self, policies: &Policies, geometry: Geometry, luck: u64, now: Moment) {
         let nothing = || Bitfield::new(geometry.count());
+        self.mail.make_room();
         self.fetch = Some(Core::new(geometry, nothing(), Arc::clone(&policies.fetch), luck, now));
         self.serve = Some(Server::new(geometry, nothing(), Role::OneOfMany, Arc::clone(&policies.serve), luck, now));
     }

@@ -3,6 +3,9 @@
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
 
+/// Words that there usually are, at most.
+const USUAL: usize = 256;
+
 /// Written one after another: from whom, how many pieces, and which.
 #[derive(Debug, Default)]
 pub(super) struct Mail {
@@ -21,6 +24,11 @@ impl Mail {
         self.words.push(u32::try_from(pieces.len()).expect("a file has fewer than 2^32 pieces"));
         self.words.extend(pieces.iter().map(|piece| piece.0));
         self.count += 1;
+    }
+
+    /// Makes room where the rest of the machine is: see [`Roster::new`](crate::roster::Roster::new).
+    pub(super) fn make_room(&mut self) {
+        self.words.reserve_exact(USUAL);
     }
 
     /// Takes all of it out.

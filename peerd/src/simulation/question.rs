@@ -73,7 +73,6 @@ pub fn model(asked: &Scenario, constants: &Constants) -> Result<sim::Scenario, U
             verify_per_mib: constants.verify_per_mib.as_duration(),
             handshake_trips: constants.handshake_trips,
             connect: constants.connect.as_duration(),
-            ..sim::Constants::default()
         },
         fetch: swarm::Config { piece_order: order(asked.piece_order), ..swarm::Config::default() },
         ..sim::Scenario::default()

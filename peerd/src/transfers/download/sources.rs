@@ -48,7 +48,9 @@ struct Silence {
 impl Sources {
     /// The directory has answered.
     pub(super) fn located(&mut self, holders: Vec<Holder>) {
-        holders.iter().for_each(|holder| self.met(holder));
+        for holder in &holders {
+            self.met(holder);
+        }
         self.listed = holders;
         self.unlocated = None;
     }

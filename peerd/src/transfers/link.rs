@@ -321,16 +321,10 @@ impl Errand {
         call: impl Future<Output = Result<Pieces, Status>>,
         fetch: &mut Fetch,
     ) -> Result<Vec<Bytes>, Refusal> {
-        let refusal = |status: &Status| match status.code() {
-            Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Refusal::Lacks,
-            Code::ResourceExhausted => Refusal::Busy,
-            Code::Aborted => Refusal::Elsewhere,
-            _ => Refusal::Lost,
-        };
-        let mut pieces = within(call).await?.map_err(|status| refusal(&status))?;
+        let mut pieces = within(call).await??;
         let mut left = self.shared.manifest.geometry().len(self.piece.0) as usize;
         let mut chunks = Vec::new();
-        while let Some(bytes) = within(pieces.next()).await?.map_err(|status| refusal(&status))? {
+        while let Some(bytes) = within(pieces.next()).await?? {
             self.shared.figures.received(bytes.len());
             left = left.checked_sub(bytes.len()).ok_or(Refusal::TooLong)?;
             if chunks.is_empty() {
@@ -356,6 +350,17 @@ enum Refusal {
     Lost,
     /// More bytes than the piece has.
     TooLong,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        match status.code() {
+            Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Self::Lacks,
+            Code::ResourceExhausted => Self::Busy,
+            Code::Aborted => Self::Elsewhere,
+            _ => Self::Lost,
+        }
+    }
 }
 
 async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
@@ -387,4 +392,16 @@ fn is_piece(manifest: &Manifest, piece: u32, chunks: &[Bytes]) -> bool {
         check.update(chunk);
     }
     manifest.accepts(piece, &check)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_why_a_piece_did_not_come() {
+        let said = [Code::FailedPrecondition, Code::ResourceExhausted, Code::Aborted, Code::Unavailable];
+        let refusals = said.map(|code| Refusal::from(Status::new(code, "")));
+        assert_eq!(refusals, [Refusal::Lacks, Refusal::Busy, Refusal::Elsewhere, Refusal::Lost]);
+    }
 }

@@ -179,6 +179,34 @@ fn the_greedy_do_not_keep_others_waiting() {
     assert!((8..=12).contains(&of_two), "{turns:?}");
 }
 
+/// How many of thirty pieces the first of two neighbours gets, which lack what nobody was sent; the second has so much already.
+fn share_beside_one_that_has(already: u32) -> usize {
+    let mut server = server(200, Role::OneOfMany, Config { initial_grants: 0, min_grants: 1, ..Config::default() });
+    join(&mut server, 1, at(0));
+    join(&mut server, 2, at(0));
+    let pieces = (100..100 + already).map(Piece).collect();
+    server.handle(Input::NeighbourHas { peer: PeerKey(2), pieces }, at(0));
+    let mut said = Vec::new();
+    for piece in 0..30 {
+        said.extend(ask(&mut server, 1, piece, at(0)));
+        said.extend(ask(&mut server, 2, piece + 40, at(0)));
+    }
+    let mut sent = Vec::new();
+    while sent.len() < 30 {
+        let (peer, piece) = granted(&said)[0];
+        sent.push(peer);
+        server.handle(Input::Ended { peer: PeerKey(peer), piece: Piece(piece), sent: true }, at(0));
+        said = outputs(&mut server);
+    }
+    sent.into_iter().filter(|&peer| peer == 1).count()
+}
+
+#[test]
+fn who_is_behind_gets_twice_the_share() {
+    assert!((14..=16).contains(&share_beside_one_that_has(0)), "{}", share_beside_one_that_has(0));
+    assert!((19..=21).contains(&share_beside_one_that_has(90)), "{}", share_beside_one_that_has(90));
+}
+
 #[test]
 fn different_pieces_go_out_side_by_side() {
     let config = Config { initial_grants: 2 * u64::from(PIECE), min_grants: 2, ..Config::default() };

@@ -32,9 +32,6 @@ pub use config::{Config, PieceOrder};
 use flights::{Flights, Request};
 pub use messages::{BanReason, Failure, Input, Output, Progress};
 
-/// Outputs that there usually are at once.
-const USUAL_OUTPUTS: usize = 8;
-
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
@@ -110,7 +107,7 @@ impl Core {
             starving_since: Some(now),
             stalled: false,
             alarm: Alarm::default(),
-            outputs: VecDeque::with_capacity(USUAL_OUTPUTS),
+            outputs: VecDeque::new(),
         };
         core.alarm.by(now + core.config.stall_patience);
         core.finish_if_complete();

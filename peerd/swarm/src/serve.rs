@@ -37,9 +37,6 @@ pub use messages::{Input, Output, Refusal, Role, Shown};
 use neighbour::Neighbour;
 use queue::Queue;
 
-/// Outputs, and pieces to tell of, that there usually are at once.
-const USUAL_OUTPUTS: usize = 8;
-
 /// What one peer serves of one file. See the module's header for how it is driven.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -90,13 +87,13 @@ impl Server {
             have,
             neighbours: Roster::new(),
             average: Average::default(),
-            news: Vec::with_capacity(USUAL_OUTPUTS),
+            news: Vec::new(),
             news_are_rare: false,
             news_at: None,
             last_news: None,
             first_news: None,
             alarm: Alarm::default(),
-            outputs: VecDeque::with_capacity(USUAL_OUTPUTS),
+            outputs: VecDeque::new(),
         }
     }
 

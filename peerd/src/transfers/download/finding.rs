@@ -143,9 +143,7 @@ impl State {
     /// Whoever fetches from here may have what is missing here. Those who came before it would never hear of it: they have
     /// neighbours enough.
     pub(super) fn watched(&mut self, peer: PeerId) {
-        let (Phase::Swarming(swarming), note) = (&self.phase, &self.args.note) else { return };
-        let wanted = note.from.is_empty() || note.from.contains(&peer);
-        if !wanted || note.paused || swarming.links() >= MOST_LINKS || swarming.is_linked(peer) {
+        if !self.has_room_for(peer) {
             return;
         }
         if let Some(holder) = self.sources.listed(peer) {
@@ -164,14 +162,21 @@ impl State {
     }
 
     pub(super) fn met(&mut self, holder: Holder) {
-        if self.args.note.paused {
+        self.sources.met(&holder);
+        if !self.has_room_for(holder.peer_id) || !self.sources.is_open(&holder) {
             return;
         }
-        let Phase::Swarming(swarming) = &mut self.phase else { return };
-        self.sources.met(&holder);
-        if swarming.links() < MOST_LINKS && !swarming.is_linked(holder.peer_id) && self.sources.is_open(&holder) {
-            swarming.open(holder, self.sources.of_many());
+        let of_many = self.sources.of_many();
+        if let Phase::Swarming(swarming) = &mut self.phase {
+            swarming.open(holder, of_many);
         }
+    }
+
+    /// Whether a peer that was not looked for may be linked with.
+    fn has_room_for(&self, peer: PeerId) -> bool {
+        let (Phase::Swarming(swarming), note) = (&self.phase, &self.args.note) else { return false };
+        let wanted = note.from.is_empty() || note.from.contains(&peer);
+        wanted && !note.paused && swarming.links() < MOST_LINKS && !swarming.is_linked(peer)
     }
 
     fn search(&mut self) {

@@ -116,13 +116,11 @@ impl Server {
         if self.first_copies.as_ref().is_none_or(FirstCopies::is_opened) {
             return;
         }
-        for at in 0..self.neighbours.len() {
-            let neighbour = &mut self.neighbours[at];
-            if neighbour.key != to && self.queue.remove(neighbour.key, piece) {
-                neighbour.waiting -= 1;
-                let refusal = Refusal::Elsewhere;
-                self.outputs.push_back(Output::Refuse { peer: neighbour.key, piece, refusal });
+        while let Some(peer) = self.queue.remove_another(to, piece) {
+            if let Some(at) = self.find(peer) {
+                self.neighbours[at].waiting -= 1;
             }
+            self.outputs.push_back(Output::Refuse { peer, piece, refusal: Refusal::Elsewhere });
         }
     }
 

@@ -85,6 +85,12 @@ impl Queue {
         place.map(|place| self.asks.remove(place)).is_some()
     }
 
+    /// Takes an ask for `piece` out that is not of `peer`, and says whose it was.
+    pub(super) fn remove_another(&mut self, peer: PeerKey, piece: Piece) -> Option<PeerKey> {
+        let place = self.asks.iter().position(|ask| ask.peer != peer && ask.piece == piece)?;
+        Some(self.asks.remove(place).peer)
+    }
+
     /// `peer` is gone.
     pub(super) fn forget(&mut self, peer: PeerKey) {
         self.asks.retain(|ask| ask.peer != peer);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use proto::ids::{PeerAddress, PeerId};
 use rustls::pki_types::ServerName;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -22,6 +23,10 @@ use crate::tls::client_config;
 mod error;
 
 pub use error::DialError;
+
+/// Bytes that one read takes from the socket. rustls itself asks for 4 KiB at a time, four or five calls of the system for a
+/// record of 16 KiB. Twice as much went out of the nearer caches and was slower.
+const RECEIVE_BUFFER: usize = 64 << 10;
 
 /// Settings of one channel. The defaults suit piece transfers over a LAN.
 #[derive(Debug, Clone)]
@@ -96,18 +101,18 @@ struct Target {
 }
 
 impl Target {
-    async fn connect(&self) -> Result<TlsStream<TcpStream>, DialError> {
+    async fn connect(&self) -> Result<TlsStream<BufReader<TcpStream>>, DialError> {
         match tokio::time::timeout(self.timeout, self.establish()).await {
             Ok(done) => done.map_err(|error| DialError::from_io(&self.address, &error)),
             Err(_) => Err(DialError::timed_out(&self.address, self.timeout)),
         }
     }
 
-    async fn establish(&self) -> std::io::Result<TlsStream<TcpStream>> {
+    async fn establish(&self) -> std::io::Result<TlsStream<BufReader<TcpStream>>> {
         let stream = TcpStream::connect(self.address.as_str()).await?;
         stream.set_nodelay(true)?;
         // rustls asks for a name; the verifier looks at the key only, and no SNI is sent.
         let name = ServerName::try_from("peer.invalid").expect("a valid name");
-        self.tls.connect(name, stream).await
+        self.tls.connect(name, BufReader::with_capacity(RECEIVE_BUFFER, stream)).await
     }
 }

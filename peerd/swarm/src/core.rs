@@ -31,6 +31,7 @@ use crate::timers::{Alarm, Moment};
 pub use config::{Config, PieceOrder};
 use flights::{Flights, Request};
 pub use messages::{BanReason, Failure, Input, Output, Progress};
+pub(crate) use touch::ends;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Phase {

@@ -61,9 +61,14 @@ impl Picker {
         self.open.get(piece)
     }
 
-    /// How many partial holders `piece` has.
-    pub(crate) fn holders(&self, piece: Piece) -> u16 {
-        self.rarity.holders(piece)
+    /// Reads the list of buckets: see `core::touch`.
+    pub(crate) fn touch(&self) -> usize {
+        self.rarity.touch()
+    }
+
+    /// Reads where `piece` stands.
+    pub(crate) fn touch_piece(&self, piece: Piece) -> usize {
+        self.rarity.touch_piece(piece)
     }
 
     /// `piece` may be picked.

@@ -5,6 +5,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use crate::core::ends;
 use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
 
@@ -48,6 +49,11 @@ impl<T> Roster<T> {
     pub(crate) fn remove(&mut self, at: usize) -> T {
         self.keys.remove(at);
         self.items.remove(at)
+    }
+
+    /// Reads the keys: see `core::touch`.
+    pub(crate) fn touch(&self) -> usize {
+        ends(&self.keys, |key| key.0 as usize)
     }
 
     pub(crate) const fn len(&self) -> usize {

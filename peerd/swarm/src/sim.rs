@@ -29,6 +29,7 @@ use std::time::Duration;
 use crate::pieces::{BadGeometry, Geometry};
 use crate::rng::Rng;
 use crate::timers::Moment;
+use ahead::Ahead;
 pub use audit::Broken;
 use deliver::Messages;
 use events::{Events, What, When};
@@ -77,10 +78,9 @@ pub struct Simulation {
     flow_rate: u64,
     /// Room for what senders could send: kept, for it is needed with every piece.
     demands: Vec<u64>,
+    ahead: Ahead,
     /// Events that happen before more are read ahead.
     until_read_ahead: usize,
-    /// Room for where somebody stands among the neighbours of others: kept, too.
-    places: Vec<Option<usize>>,
     next_sample: Moment,
     sample_every: Duration,
 }
@@ -116,8 +116,8 @@ impl Simulation {
             wire: Wire::new(&scenario, geometry),
             flow_rate: links::flow_rate(&scenario),
             demands: Vec::new(),
+            ahead: Ahead::default(),
             until_read_ahead: 0,
-            places: Vec::new(),
             next_sample: Moment::EPOCH,
             sample_every,
             geometry,

@@ -5,6 +5,11 @@ use super::Core;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
 
+/// Reads both ends of a list: where it is at hand, and where something is added.
+pub(crate) fn ends<T>(list: &[T], read: impl Fn(&T) -> usize) -> usize {
+    [list.first(), list.last()].into_iter().flatten().fold(0, |all, item| all ^ read(item))
+}
+
 impl Core {
     /// The state itself.
     pub(crate) fn touch(&self) -> usize {
@@ -15,18 +20,19 @@ impl Core {
             ^ self.copies.len()
             ^ self.outputs.len()
             ^ usize::from(self.look_around)
+            ^ usize::from(self.alarm.next().is_some())
     }
 
-    /// The lists it refers to. Says where `peer` is.
-    pub(crate) fn touch_lists(&self, peer: PeerKey) -> (Option<usize>, usize) {
-        let ends = [self.flights.iter().next(), self.flights.iter().next_back()];
-        (self.find(peer), ends.into_iter().flatten().fold(0, |all, request| all ^ request.piece.index()))
+    /// The lists it refers to.
+    pub(crate) fn touch_lists(&self) -> usize {
+        let flights = ends(self.flights.iter().as_slice(), |request| request.piece.index());
+        self.peers.touch() ^ self.picker.touch() ^ flights
     }
 
-    /// What is known of the peer at `at`, and of `pieces`.
-    pub(crate) fn touch_peer(&self, at: usize, pieces: &[Piece]) -> usize {
+    /// What is known of `peer`, and of `pieces`.
+    pub(crate) fn touch_peer(&self, peer: PeerKey, pieces: &[Piece]) -> usize {
         let news = pieces.iter().filter(|&&piece| !self.stored.get(piece));
-        let of_pieces = news.fold(0, |all, &piece| all ^ usize::from(self.picker.holders(piece)));
-        of_pieces ^ self.peers[at].touch()
+        let of_pieces = news.fold(0, |all, &piece| all ^ self.picker.touch_piece(piece));
+        of_pieces ^ self.find(peer).map_or(0, |at| self.peers[at].touch())
     }
 }

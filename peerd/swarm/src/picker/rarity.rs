@@ -8,14 +8,20 @@
 use crate::pieces::{Bitfield, Piece};
 use crate::rng::Rng;
 
+/// What is known of a piece, on one line of the cache.
+#[derive(Copy, Clone, Debug, Default)]
+struct Known {
+    /// Where it stands in `order` while it is open; nothing of use otherwise.
+    place: u32,
+    holders: u16,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Rarity {
-    /// Holders of every piece, open or not.
-    holders: Box<[u16]>,
+    /// Of every piece, open or not.
+    pieces: Box<[Known]>,
     /// The open pieces, most holders first.
     order: Vec<Piece>,
-    /// Where each open piece stands in `order`; of the others, nothing of use.
-    place: Box<[u32]>,
     /// Never empty: `ends[0]` is the length of `order`.
     ends: Vec<u32>,
 }
@@ -23,15 +29,24 @@ pub(super) struct Rarity {
 impl Rarity {
     pub(super) fn new(count: u32) -> Self {
         Self {
-            holders: vec![0; count as usize].into(),
+            pieces: vec![Known::default(); count as usize].into(),
             order: Vec::with_capacity(count as usize),
-            place: vec![0; count as usize].into(),
             ends: vec![0],
         }
     }
 
     pub(super) fn holders(&self, piece: Piece) -> u16 {
-        self.holders[piece.index()]
+        self.pieces[piece.index()].holders
+    }
+
+    /// Reads the list of buckets: see `core::touch`.
+    pub(super) fn touch(&self) -> usize {
+        self.ends.first().map_or(0, |&end| end as usize)
+    }
+
+    /// Reads where `piece` stands.
+    pub(super) fn touch_piece(&self, piece: Piece) -> usize {
+        self.pieces[piece.index()].place as usize
     }
 
     pub(super) fn insert(&mut self, piece: Piece) {
@@ -49,7 +64,7 @@ impl Rarity {
     }
 
     pub(super) fn remove(&mut self, piece: Piece) {
-        let mut hole = self.place[piece.index()];
+        let mut hole = self.pieces[piece.index()].place;
         for bucket in (0..=self.bucket_of(piece)).rev() {
             let last = self.ends[bucket] - 1;
             if last != hole {
@@ -63,8 +78,8 @@ impl Rarity {
 
     pub(super) fn raise(&mut self, piece: Piece, open: bool) {
         let bucket = self.bucket_of(piece);
-        let Some(more) = self.holders[piece.index()].checked_add(1) else { return };
-        self.holders[piece.index()] = more;
+        let Some(more) = self.pieces[piece.index()].holders.checked_add(1) else { return };
+        self.pieces[piece.index()].holders = more;
         if self.ends.len() <= bucket + 1 {
             self.ends.push(0);
         }
@@ -77,8 +92,8 @@ impl Rarity {
 
     pub(super) fn lower(&mut self, piece: Piece, open: bool) {
         let bucket = self.bucket_of(piece);
-        let Some(less) = self.holders[piece.index()].checked_sub(1) else { return };
-        self.holders[piece.index()] = less;
+        let Some(less) = self.pieces[piece.index()].holders.checked_sub(1) else { return };
+        self.pieces[piece.index()].holders = less;
         if open {
             let last = self.ends[bucket] - 1;
             self.swap(piece, last);
@@ -118,7 +133,7 @@ impl Rarity {
     }
 
     fn bucket_of(&self, piece: Piece) -> usize {
-        usize::from(self.holders[piece.index()])
+        usize::from(self.pieces[piece.index()].holders)
     }
 
     fn start(&self, bucket: usize) -> u32 {
@@ -127,11 +142,11 @@ impl Rarity {
 
     fn put(&mut self, piece: Piece, at: u32) {
         self.order[at as usize] = piece;
-        self.place[piece.index()] = at;
+        self.pieces[piece.index()].place = at;
     }
 
     fn swap(&mut self, piece: Piece, with: u32) {
-        let from = self.place[piece.index()];
+        let from = self.pieces[piece.index()].place;
         let other = self.order[with as usize];
         self.put(other, from);
         self.put(piece, with);
@@ -185,7 +200,7 @@ mod tests {
                 let mut expected: Vec<u32> = (0..12).filter(|&n| open[n as usize]).collect();
                 let mut kept: Vec<u32> = rarity.order.iter().map(|piece| piece.0).collect();
                 prop_assert!(kept.is_sorted_by_key(|&n| std::cmp::Reverse(holders[n as usize])));
-                prop_assert!(rarity.order.iter().enumerate().all(|(at, &p)| rarity.place[p.index()] as usize == at));
+                prop_assert!(rarity.order.iter().enumerate().all(|(at, &p)| rarity.pieces[p.index()].place as usize == at));
                 let fewest = expected.iter().map(|&n| holders[n as usize]).min();
                 let rarest = rarity.rarest(&mut Rng::new(3)).map(|piece| holders[piece.index()]);
                 prop_assert_eq!(fewest, rarest);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::queue::{Ask, FirstCopiesGo};
 use super::width::Width;
 use super::{Config, Output, Server};
+use crate::core::ends;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
 use crate::timers::{Moment, nanos, scale};
@@ -78,9 +79,9 @@ impl Uplink {
         self.grants.iter().any(|grant| grant.peer == peer && grant.piece == piece)
     }
 
-    /// Whether the first or the last grant is to `peer`.
-    pub(super) fn carries_any_to(&self, peer: PeerKey) -> bool {
-        [self.grants.first(), self.grants.last()].into_iter().flatten().any(|grant| grant.peer == peer)
+    /// Reads its ends: see `core::touch`.
+    pub(super) fn touch(&self) -> usize {
+        ends(&self.grants, |grant| grant.piece.index())
     }
 
     pub(super) fn carries_piece(&self, piece: Piece) -> bool {

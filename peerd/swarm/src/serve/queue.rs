@@ -3,6 +3,7 @@
 //! One dense list for all neighbours: every grant looks through all of it. Invariant: `served` is the same in all
 //! asks of one neighbour.
 
+use crate::core::ends;
 use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
@@ -45,9 +46,9 @@ impl Queue {
         self.asks.iter().any(|ask| ask.piece == piece)
     }
 
-    /// Whether the first or the last ask is of `peer`.
-    pub(super) fn wants_any_of(&self, peer: PeerKey) -> bool {
-        [self.asks.first(), self.asks.last()].into_iter().flatten().any(|ask| ask.peer == peer)
+    /// Reads its ends: see `core::touch`.
+    pub(super) fn touch(&self) -> usize {
+        ends(&self.asks, |ask| ask.piece.index())
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -11,14 +11,15 @@ impl Server {
         lens ^ self.uplink.granted() ^ self.queue.len() ^ self.have.word_count() ^ usize::from(at)
     }
 
-    /// The lists it refers to. Says where `peer` is.
-    pub(crate) fn touch_lists(&self, peer: PeerKey) -> (Option<usize>, usize) {
-        (self.find(peer), usize::from(self.queue.wants_any_of(peer)) ^ usize::from(self.uplink.carries_any_to(peer)))
+    /// The lists it refers to.
+    pub(crate) fn touch_lists(&self) -> usize {
+        self.neighbours.touch() ^ self.queue.touch() ^ self.uplink.touch()
     }
 
-    /// What is known of the neighbour at `at`.
-    pub(crate) fn touch_neighbour(&self, at: usize) -> usize {
+    /// What is known of the neighbour `peer`.
+    pub(crate) fn touch_neighbour(&self, peer: PeerKey) -> usize {
+        let Some(at) = self.find(peer) else { return 0 };
         let neighbour = &self.neighbours[at];
-        neighbour.has.count() as usize ^ usize::from(neighbour.idle())
+        neighbour.has.count() as usize ^ usize::from(neighbour.idle()) ^ usize::from(neighbour.last_ask == self.now)
     }
 }

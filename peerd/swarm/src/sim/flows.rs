@@ -25,6 +25,7 @@ impl Simulation {
 
     fn share_anew(&mut self, from: u32, to: u32) {
         let mut demands = std::mem::take(&mut self.demands);
+        self.read_ahead_of_sharing(to);
         let down = &mut self.downs[to as usize];
         demands.extend(down.senders.iter().map(|&sender| {
             let up = &self.ups[sender as usize];
@@ -36,8 +37,7 @@ impl Simulation {
         let changed = std::mem::replace(&mut down.level, level) != level;
         self.tune(from, to, level);
         if changed {
-            let senders = &self.downs[to as usize].senders;
-            std::hint::black_box(senders.iter().fold(0, |all, &at| all ^ self.ups[at as usize].touch_flows()));
+            self.read_ahead_of_tuning(to);
             for at in 0..self.downs[to as usize].senders.len() {
                 let sender = self.downs[to as usize].senders[at];
                 if sender != from {

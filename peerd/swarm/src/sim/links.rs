@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::events::When;
 use super::scenario::Scenario;
 use crate::pieces::{Geometry, Piece};
@@ -34,7 +36,7 @@ pub(super) struct Uplink {
     level: u64,
     /// Bytes per second of all flows together.
     taken: u64,
-    flows: Vec<Flow>,
+    flows: SmallVec<[Flow; 8]>,
     at: Moment,
     /// When something is sent next.
     pub(super) plan: Plan,
@@ -45,7 +47,16 @@ pub(super) struct Uplink {
 impl Uplink {
     pub(super) const fn new(rate: u64) -> Self {
         let plan = Plan::new();
-        Self { rate, level: u64::MAX, taken: 0, flows: Vec::new(), at: Moment::EPOCH, plan, sent: 0, in_vain: 0 }
+        Self {
+            rate,
+            level: u64::MAX,
+            taken: 0,
+            flows: SmallVec::new_const(),
+            at: Moment::EPOCH,
+            plan,
+            sent: 0,
+            in_vain: 0,
+        }
     }
 
     /// Bytes that left so far.
@@ -116,13 +127,18 @@ impl Uplink {
     }
 
     /// Reads the state itself: see [`crate::sim::ahead`].
-    pub(super) const fn touch(&self) -> usize {
-        self.flows.len()
+    pub(super) fn touch(&self) -> usize {
+        self.flows.len() ^ usize::from(self.plan.is_stale) ^ usize::from(self.level == 0)
     }
 
     /// Reads its flows: see [`crate::sim::ahead`].
-    pub(super) fn touch_flows(&self) -> u64 {
-        self.flows.iter().fold(0, |all, flow| all ^ flow.left)
+    pub(super) fn touch_flows(&self) -> usize {
+        self.flows.iter().fold(0, |all, flow| all ^ flow.piece as usize)
+    }
+
+    /// To whom something is sent next, as far as that can be seen without a division.
+    pub(super) fn next_to(&self) -> Option<u32> {
+        self.flows.iter().min_by_key(|flow| flow.left).map(|flow| flow.to)
     }
 
     /// When the next flow is done, if nothing changes before.
@@ -149,13 +165,14 @@ impl Uplink {
             return stopped;
         }
         self.advance(now);
-        for flow in self.flows.extract_if(.., |flow| stops(flow)) {
+        for flow in self.flows.iter().filter(|flow| stops(flow)) {
             let gone = wire.bytes(flow.piece).saturating_sub(flow.left / SECOND);
             self.sent += gone;
             self.taken -= flow.cap.min(self.level);
             self.in_vain += if stays { gone } else { 0 };
             stopped.push(flow.to);
         }
+        self.flows.retain(|flow| !stops(flow));
         stopped
     }
 }
@@ -175,6 +192,11 @@ pub(super) struct Plan {
 impl Plan {
     const fn new() -> Self {
         Self { ends: None, queued: None, is_stale: false }
+    }
+
+    /// Whether the event that is queued is too early, and leads to a later one.
+    pub(super) fn leads_on(&self) -> bool {
+        self.ends != self.queued
     }
 
     /// Something is sent at `ends`. Says what is to be queued.
@@ -219,11 +241,13 @@ pub(super) fn level(rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + C
     u64::MAX
 }
 
-/// Takes one piece after another; bytes that come while it is free pass as they come.
+/// Takes one piece after another; bytes that come while it is free pass as they come. With as many senders as there usually are,
+/// it is one line of the cache.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Downlink {
     /// Who sends to it, once for each flow.
-    pub(super) senders: Vec<u32>,
+    pub(super) senders: SmallVec<[u32; 8]>,
     /// Bytes per second that each flow can have at most.
     pub(super) level: u64,
     free: Moment,
@@ -231,6 +255,16 @@ pub(super) struct Downlink {
 }
 
 impl Downlink {
+    /// Reads the state itself: see [`crate::sim::ahead`].
+    pub(super) fn touch(&self) -> usize {
+        self.senders.len() ^ usize::from(self.verified == self.free)
+    }
+
+    /// Reads who sends to it, where these are elsewhere: see [`crate::sim::ahead`].
+    pub(super) fn touch_senders(&self) -> usize {
+        self.senders.first().map_or(0, |&sender| sender as usize)
+    }
+
     pub(super) fn flows_from(&self, sender: u32) -> u64 {
         self.senders.iter().map(|&other| u64::from(other == sender)).sum()
     }

@@ -1,5 +1,6 @@
 //! One simulated machine: both halves of the policy, its links, and whom it is connected to.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::mail::Mail;
@@ -24,9 +25,14 @@ impl From<&Scenario> for Policies {
     }
 }
 
-/// One that will fetch, at first.
+/// One that will fetch, at first. What is looked at with every message comes first, on one line of the cache.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Machine {
+    pub(super) fetch_timer: Option<Moment>,
+    pub(super) serve_timer: Option<Moment>,
+    /// What neighbours have gained, and the serving half has not heard of yet.
+    pub(super) mail: Mail,
     /// Those who fetch.
     pub(super) fetch: Option<Core>,
     /// Those who serve: all but two kinds of liars.
@@ -37,13 +43,9 @@ pub(super) struct Machine {
     pub(super) linked: Vec<u32>,
     /// Banned or turned away: not connected to again.
     pub(super) shunned: Vec<u32>,
-    pub(super) fetch_timer: Option<Moment>,
-    pub(super) serve_timer: Option<Moment>,
     /// How long it waits before it asks the directory for others again, and when it does.
     pub(super) looks: Looks,
     pub(super) look_at: Option<Moment>,
-    /// What neighbours have gained, and the serving half has not heard of yet.
-    pub(super) mail: Mail,
 }
 
 /// Most mail that waits.
@@ -77,11 +79,9 @@ impl Machine {
         Self { lie: Some(lie), ..machine }
     }
 
-    /// Keeps for the serving half what a neighbour has gained.
+    /// Keeps for the serving half what a neighbour of one that fetches has gained.
     pub(super) fn keep_mail(&mut self, from: PeerKey, pieces: &[Piece], now: Moment) {
-        if self.serve.is_some() {
-            self.mail.put(from, pieces);
-        }
+        self.mail.put(from, pieces);
         if self.mail.len() >= MOST_MAIL {
             self.read_mail(now);
         }
@@ -90,7 +90,11 @@ impl Machine {
     /// To be called before the serving half does anything in which it matters what neighbours have.
     pub(super) fn read_mail(&mut self, now: Moment) {
         let Some(server) = &mut self.serve else { return };
-        self.mail.read(|peer, pieces| server.hear_of_gains(peer, pieces, now));
+        black_box(self.mail.messages().fold(0, |all, (peer, _)| all ^ server.touch_neighbour(peer)));
+        for (peer, pieces) in self.mail.messages() {
+            server.hear_of_gains(peer, &mut pieces.iter().copied().map(Piece), now);
+        }
+        self.mail.clear();
     }
 
     pub(super) fn unknown_have(geometry: Geometry) -> Have {

@@ -3,6 +3,9 @@
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
 
+/// A line of the cache has 64 bytes.
+const WORDS_PER_LINE: usize = 64 / size_of::<u32>();
+
 /// Words that there usually are, at most.
 const USUAL: usize = 256;
 
@@ -31,20 +34,30 @@ impl Mail {
         self.words.reserve_exact(USUAL);
     }
 
-    /// Takes all of it out.
-    pub(super) fn read(&mut self, mut reader: impl FnMut(PeerKey, &mut dyn Iterator<Item = Piece>)) {
+    /// From whom there is mail, and the numbers of the pieces.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (PeerKey, &[u32])> {
         let mut words = self.words.as_slice();
-        while let [from, count, rest @ ..] = words {
+        std::iter::from_fn(move || {
+            let [from, count, rest @ ..] = words else { return None };
             let (pieces, rest) = rest.split_at(*count as usize);
-            reader(PeerKey(*from), &mut pieces.iter().copied().map(Piece));
             words = rest;
-        }
+            Some((PeerKey(*from), pieces))
+        })
+    }
+
+    /// Throws all of it away.
+    pub(super) fn clear(&mut self) {
         self.words.clear();
         self.count = 0;
     }
 
     /// Reads where the next message goes: see [`crate::sim::ahead`].
-    pub(super) fn touch(&self) -> usize {
+    pub(super) fn touch_end(&self) -> usize {
         self.words.last().map_or(0, |&word| word as usize)
+    }
+
+    /// Reads all of it.
+    pub(super) fn touch(&self) -> usize {
+        self.words.iter().step_by(WORDS_PER_LINE).fold(0, |all, &word| all ^ word as usize)
     }
 }

@@ -15,6 +15,7 @@ pub fn start(config: &Config) -> Option<Traces> {
         eprintln!("peerd: log-level `{}` is no filter ({error}); using info", config.log_level.escape_debug());
         EnvFilter::new("info")
     });
+    let filter = if config.log_level.contains("ractor") { filter } else { without_actors(filter) };
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
         LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
@@ -29,4 +30,9 @@ pub fn start(config: &Config) -> Option<Traces> {
         tracing::warn!(problem, "nothing is traced");
     }
     traces
+}
+
+/// Around what an actor says ractor puts a span with the actor's number, which tells an operator nothing.
+fn without_actors(filter: EnvFilter) -> EnvFilter {
+    filter.add_directive("ractor=warn".parse().expect("a target and a level make a directive"))
 }

@@ -225,7 +225,7 @@ impl State {
         self.publish();
         let after = self.args.view.borrow().status.clone();
         if before != after.state {
-            let problem = after.problem.as_deref().unwrap_or("");
+            let problem = after.problem.as_deref();
             tracing::info!(state = %after.state, problem, "the directory is {}", after.state);
         }
         match next {

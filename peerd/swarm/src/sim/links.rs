@@ -15,6 +15,9 @@ use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
 
+/// Flows that there usually are at either end, which is what a server grants at once. They stand in the link itself.
+const USUAL: usize = 8;
+
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Flow {
     pub(super) to: u32,
@@ -36,7 +39,7 @@ pub(super) struct Uplink {
     level: u64,
     /// Bytes per second of all flows together.
     taken: u64,
-    flows: SmallVec<[Flow; 8]>,
+    flows: SmallVec<[Flow; USUAL]>,
     at: Moment,
     /// When something is sent next.
     pub(super) plan: Plan,
@@ -247,7 +250,7 @@ pub(super) fn level(rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + C
 #[repr(align(64))]
 pub(super) struct Downlink {
     /// Who sends to it, once for each flow.
-    pub(super) senders: SmallVec<[u32; 8]>,
+    pub(super) senders: SmallVec<[u32; USUAL]>,
     /// Bytes per second that each flow can have at most.
     pub(super) level: u64,
     free: Moment,

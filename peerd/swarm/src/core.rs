@@ -31,7 +31,6 @@ use crate::timers::{Alarm, Moment};
 pub use config::{Config, PieceOrder};
 use flights::{Flights, Request};
 pub use messages::{BanReason, Failure, Input, Output, Progress};
-pub(crate) use touch::ends;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Phase {

@@ -4,11 +4,7 @@
 use super::Core;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
-
-/// Reads both ends of a list: where it is at hand, and where something is added.
-pub(crate) fn ends<T>(list: &[T], read: impl Fn(&T) -> usize) -> usize {
-    [list.first(), list.last()].into_iter().flatten().fold(0, |all, item| all ^ read(item))
-}
+use crate::roster::ends;
 
 impl Core {
     /// The state itself.

@@ -200,7 +200,8 @@ mod tests {
                 let mut expected: Vec<u32> = (0..12).filter(|&n| open[n as usize]).collect();
                 let mut kept: Vec<u32> = rarity.order.iter().map(|piece| piece.0).collect();
                 prop_assert!(kept.is_sorted_by_key(|&n| std::cmp::Reverse(holders[n as usize])));
-                prop_assert!(rarity.order.iter().enumerate().all(|(at, &p)| rarity.pieces[p.index()].place as usize == at));
+                let place = |piece: Piece| rarity.pieces[piece.index()].place as usize;
+                prop_assert!(rarity.order.iter().enumerate().all(|(at, &piece)| place(piece) == at));
                 let fewest = expected.iter().map(|&n| holders[n as usize]).min();
                 let rarest = rarity.rarest(&mut Rng::new(3)).map(|piece| holders[piece.index()]);
                 prop_assert_eq!(fewest, rarest);

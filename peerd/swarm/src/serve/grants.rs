@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::queue::{Ask, FirstCopiesGo};
 use super::width::Width;
 use super::{Config, Output, Server};
-use crate::core::ends;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
+use crate::roster::ends;
 use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;

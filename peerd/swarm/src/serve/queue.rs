@@ -3,10 +3,10 @@
 //! One dense list for all neighbours: every grant looks through all of it. Invariant: `served` is the same in all
 //! asks of one neighbour.
 
-use crate::core::ends;
 use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
+use crate::roster::ends;
 
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Ask {

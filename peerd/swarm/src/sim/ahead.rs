@@ -28,6 +28,7 @@ pub(super) struct Ahead {
     uplinks: Vec<u32>,
     /// Where what an uplink sends arrives.
     downlinks: Vec<u32>,
+    /// Machines that are going to read their mail.
     mail: Vec<u32>,
 }
 

@@ -15,9 +15,9 @@ mod endgame;
 mod flights;
 mod members;
 mod messages;
+mod prefetch;
 #[cfg(test)]
 mod tests;
-mod touch;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

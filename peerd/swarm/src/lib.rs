@@ -12,6 +12,7 @@ mod discovery;
 mod peers;
 mod picker;
 mod pieces;
+mod prefetch;
 mod rng;
 mod roster;
 pub mod serve;

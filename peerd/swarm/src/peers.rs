@@ -110,12 +110,6 @@ impl Peer {
         }
     }
 
-    /// Reads all of it: see `core::touch`.
-    pub(crate) fn touch(&self) -> usize {
-        let (standing, meter) = (usize::from(self.standing.banned), self.meter.window() ^ self.meter.rate());
-        usize::from(self.dry) ^ standing ^ usize::from(self.has(Piece(0))) ^ usize::try_from(meter).unwrap_or(0)
-    }
-
     pub(crate) fn has(&self, piece: Piece) -> bool {
         match &self.holding {
             Holding::All => true,

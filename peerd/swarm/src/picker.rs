@@ -61,14 +61,14 @@ impl Picker {
         self.open.get(piece)
     }
 
-    /// Reads the list of buckets: see `core::touch`.
-    pub(crate) fn touch(&self) -> usize {
-        self.rarity.touch()
+    /// The list of buckets: see [`crate::prefetch`].
+    pub(crate) fn prefetch(&self) {
+        self.rarity.prefetch();
     }
 
-    /// Reads where `piece` stands.
-    pub(crate) fn touch_piece(&self, piece: Piece) -> usize {
-        self.rarity.touch_piece(piece)
+    /// Where `piece` stands.
+    pub(crate) fn prefetch_piece(&self, piece: Piece) {
+        self.rarity.prefetch_piece(piece);
     }
 
     /// `piece` may be picked.

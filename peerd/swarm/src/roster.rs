@@ -7,17 +7,13 @@ use std::ops::{Index, IndexMut};
 
 use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
+use crate::prefetch::prefetch;
 
 /// A few more come than are looked for.
 const USUAL: usize = NEIGHBOURS + 4;
 
 /// Room is made for at least so many at a time.
 const STEP: usize = 8;
-
-/// Reads both ends of a list, and changes nothing: see `core::touch`.
-pub(crate) fn ends<T>(list: &[T], read: impl Fn(&T) -> usize) -> usize {
-    [list.first(), list.last()].into_iter().flatten().fold(0, |all, item| all ^ read(item))
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Roster<T> {
@@ -55,9 +51,9 @@ impl<T> Roster<T> {
         self.items.remove(at)
     }
 
-    /// Reads the keys: see `core::touch`.
-    pub(crate) fn touch(&self) -> usize {
-        ends(&self.keys, |key| key.0 as usize)
+    /// The keys: see [`crate::prefetch`].
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.keys.as_slice());
     }
 
     pub(crate) const fn len(&self) -> usize {

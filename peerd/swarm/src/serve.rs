@@ -16,10 +16,10 @@ mod grants;
 mod messages;
 mod neighbour;
 mod news;
+mod prefetch;
 mod queue;
 #[cfg(test)]
 mod tests;
-mod touch;
 mod width;
 
 use std::collections::VecDeque;

@@ -79,8 +79,8 @@ pub struct Simulation {
     /// Room for what senders could send: kept, for it is needed with every piece.
     demands: Vec<u64>,
     ahead: Ahead,
-    /// Events that happen before more are read ahead.
-    until_read_ahead: usize,
+    /// Events that happen before more are prefetched.
+    until_prefetch: usize,
     next_sample: Moment,
     sample_every: Duration,
 }
@@ -117,7 +117,7 @@ impl Simulation {
             flow_rate: links::flow_rate(&scenario),
             demands: Vec::new(),
             ahead: Ahead::default(),
-            until_read_ahead: 0,
+            until_prefetch: 0,
             next_sample: Moment::EPOCH,
             sample_every,
             geometry,
@@ -141,11 +141,11 @@ impl Simulation {
                 self.take_last_sample();
                 return false;
             }
-            if self.until_read_ahead == 0 {
-                self.read_ahead();
-                self.until_read_ahead = ahead::EVENTS;
+            if self.until_prefetch == 0 {
+                self.prefetch_coming();
+                self.until_prefetch = ahead::EVENTS;
             }
-            self.until_read_ahead -= 1;
+            self.until_prefetch -= 1;
             let Some((when, what)) = self.events.pop() else { return false };
             let hopeless = when.at > self.give_up && !matches!(what, What::Arrive { .. });
             if hopeless {

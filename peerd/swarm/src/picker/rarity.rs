@@ -6,6 +6,7 @@
 //! rarest.
 
 use crate::pieces::{Bitfield, Piece};
+use crate::prefetch::prefetch;
 use crate::rng::Rng;
 
 /// What is known of a piece, on one line of the cache.
@@ -39,14 +40,14 @@ impl Rarity {
         self.pieces[piece.index()].holders
     }
 
-    /// Reads the list of buckets: see `core::touch`.
-    pub(super) fn touch(&self) -> usize {
-        self.ends.first().map_or(0, |&end| end as usize)
+    /// The list of buckets: see [`crate::prefetch`].
+    pub(super) fn prefetch(&self) {
+        prefetch(self.ends.as_slice());
     }
 
-    /// Reads where `piece` stands.
-    pub(super) fn touch_piece(&self, piece: Piece) -> usize {
-        self.pieces[piece.index()].place as usize
+    /// Where `piece` stands.
+    pub(super) fn prefetch_piece(&self, piece: Piece) {
+        prefetch(&self.pieces[piece.index()]);
     }
 
     pub(super) fn insert(&mut self, piece: Piece) {

@@ -12,7 +12,7 @@ use super::width::Width;
 use super::{Config, Output, Server};
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
-use crate::roster::ends;
+use crate::prefetch::prefetch;
 use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
@@ -79,9 +79,9 @@ impl Uplink {
         self.grants.iter().any(|grant| grant.peer == peer && grant.piece == piece)
     }
 
-    /// Reads its ends: see `core::touch`.
-    pub(super) fn touch(&self) -> usize {
-        ends(&self.grants, |grant| grant.piece.index())
+    /// What is under way: see [`crate::prefetch`].
+    pub(super) fn prefetch(&self) {
+        prefetch(self.grants.as_slice());
     }
 
     pub(super) fn carries_piece(&self, piece: Piece) -> bool {

@@ -6,7 +6,7 @@
 use crate::discovery::NEIGHBOURS;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
-use crate::roster::ends;
+use crate::prefetch::prefetch;
 
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Ask {
@@ -46,11 +46,12 @@ impl Queue {
         self.asks.iter().any(|ask| ask.piece == piece)
     }
 
-    /// Reads its ends: see `core::touch`.
-    pub(super) fn touch(&self) -> usize {
-        ends(&self.asks, |ask| ask.piece.index())
+    /// All asks: see [`crate::prefetch`].
+    pub(super) fn prefetch(&self) {
+        prefetch(self.asks.as_slice());
     }
 
+    #[cfg(test)]
     pub(super) const fn len(&self) -> usize {
         self.asks.len()
     }

@@ -1,19 +1,15 @@
-//! Reads ahead what is going to be needed, and changes nothing.
+//! Prefetches what the next events are going to need: see [`crate::prefetch`].
 //!
-//! With thousands of machines, each one's state is out of every cache when something happens to it, and nearly all time goes
-//! into waiting for memory: state, then the lists that it refers to, then what is found in them. Processors wait for many
-//! reads at once where none depends on another. So a little of all machines that have their turn soon is read before the
-//! first has it, level by level.
-
-use std::hint::black_box;
+//! With thousands of machines, each one's state is out of every cache when something happens to it, and most of the time goes
+//! into waiting for memory: state, then the lists that it refers to, then what is found in them. So all machines that have
+//! their turn soon are prefetched together, level by level, before the first has it.
 
 use super::Simulation;
 use super::events::What;
 use super::machine::Machine;
-use crate::core::Core;
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
-use crate::serve::Server;
+use crate::prefetch::prefetch;
 
 /// How many events are looked at together.
 pub(super) const EVENTS: usize = 16;
@@ -68,92 +64,107 @@ impl Ahead {
     }
 }
 
-/// Reads something of everything in `list`.
-fn all<T>(list: &[T], read: impl Fn(&T) -> usize) -> usize {
-    list.iter().fold(0, |all, item| all ^ read(item))
+/// Prefetches something of everything in `list`.
+fn each<T>(list: &[T], prefetch: impl Fn(&T)) {
+    for item in list {
+        prefetch(item);
+    }
 }
 
 impl Simulation {
-    /// Of the next few events.
-    pub(super) fn read_ahead(&mut self) {
+    /// For the next few events.
+    pub(super) fn prefetch_coming(&mut self) {
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.clear();
         self.events.coming(EVENTS).for_each(|what| ahead.add(what));
         let machine = |at: u32| &self.machines[at as usize];
         let up = |at: u32| &self.ups[at as usize];
         let down = |at: u32| &self.downs[at as usize];
-        let mut read = all(&ahead.uplinks, |&from| up(from).touch())
-            ^ all(&ahead.messages, |&message| self.messages.touch(message))
-            ^ all(&ahead.fetching, |&(at, _)| machine(at).touch_fetching())
-            ^ all(&ahead.serving, |&(at, _)| machine(at).touch_serving());
+        each(&ahead.uplinks, |&from| prefetch(up(from)));
+        each(&ahead.messages, |&message| self.messages.prefetch(message));
+        each(&ahead.fetching, |&(at, _)| machine(at).prefetch_fetching());
+        each(&ahead.serving, |&(at, _)| machine(at).prefetch_serving());
         // What comes too early leads to nothing but a later event.
         ahead.uplinks.retain(|&from| !up(from).plan.leads_on());
-        read ^= all(&ahead.uplinks, |&from| up(from).touch_flows() ^ machine(from).touch_serving())
-            ^ all(&ahead.messages, |&message| self.messages.touch_lists(message))
-            ^ all(&ahead.fetching, |&(at, _)| machine(at).touch_fetching_lists())
-            ^ all(&ahead.serving, |&(at, _)| machine(at).touch_serving_lists())
-            ^ all(&ahead.mail, |&at| machine(at).mail.touch());
+        each(&ahead.uplinks, |&from| {
+            up(from).prefetch_flows();
+            machine(from).prefetch_serving();
+        });
+        each(&ahead.messages, |&message| self.messages.prefetch_lists(message));
+        each(&ahead.fetching, |&(at, _)| machine(at).prefetch_fetching_lists());
+        each(&ahead.serving, |&(at, _)| machine(at).prefetch_serving_lists());
+        each(&ahead.mail, |&at| machine(at).mail.prefetch());
         for &from in &ahead.uplinks {
             if let Some(to) = up(from).next_to() {
                 ahead.downlinks.push(to);
                 ahead.serving.push((from, PeerKey(to)));
             }
         }
-        read ^= all(&ahead.uplinks, |&from| machine(from).touch_serving_lists())
-            ^ all(&ahead.downlinks, |&to| down(to).touch())
-            ^ all(&ahead.fetching, |&(at, other)| machine(at).touch_source(other, &[]));
-        read ^= all(&ahead.downlinks, |&to| down(to).touch_senders())
-            ^ all(&ahead.serving, |&(at, other)| machine(at).touch_neighbour(other));
+        each(&ahead.uplinks, |&from| machine(from).prefetch_serving_lists());
+        each(&ahead.downlinks, |&to| prefetch(down(to)));
+        each(&ahead.fetching, |&(at, other)| machine(at).prefetch_source(other, &[]));
+        each(&ahead.downlinks, |&to| down(to).prefetch_senders());
+        each(&ahead.serving, |&(at, other)| machine(at).prefetch_neighbour(other));
         for &to in &ahead.downlinks {
-            read ^= all(&down(to).senders, |&sender| up(sender).touch());
+            each(&down(to).senders, |&sender| prefetch(up(sender)));
         }
-        black_box(read);
         self.ahead = ahead;
     }
 
-    /// Of those who hear of what `from` has gained.
-    pub(super) fn read_ahead_of_gains(&self, from: u32, to: &[PeerKey], pieces: &[Piece]) {
+    /// For those who hear of what `from` has gained.
+    pub(super) fn prefetch_for_gains(&self, from: u32, to: &[PeerKey], pieces: &[Piece]) {
         let machine = |to: &PeerKey| &self.machines[to.0 as usize];
-        let mut read = all(to, |to| machine(to).touch_fetching() ^ machine(to).mail.len());
-        read ^= all(to, |to| machine(to).touch_fetching_lists() ^ machine(to).mail.touch_end());
-        read ^= all(to, |to| machine(to).touch_source(PeerKey(from), pieces));
-        black_box(read);
+        each(to, |to| machine(to).prefetch_fetching());
+        each(to, |to| {
+            machine(to).prefetch_fetching_lists();
+            machine(to).mail.prefetch_end();
+        });
+        each(to, |to| machine(to).prefetch_source(PeerKey(from), pieces));
     }
 
-    /// Of the uplinks that send to `to`.
-    pub(super) fn read_ahead_of_sharing(&self, to: u32) {
-        black_box(all(&self.downs[to as usize].senders, |&sender| self.ups[sender as usize].touch()));
+    /// The uplinks that send to `to`.
+    pub(super) fn prefetch_for_sharing(&self, to: u32) {
+        each(&self.downs[to as usize].senders, |&sender| prefetch(&self.ups[sender as usize]));
     }
 
-    /// Of what they send.
-    pub(super) fn read_ahead_of_tuning(&self, to: u32) {
-        black_box(all(&self.downs[to as usize].senders, |&sender| self.ups[sender as usize].touch_flows()));
+    /// What they send.
+    pub(super) fn prefetch_for_tuning(&self, to: u32) {
+        each(&self.downs[to as usize].senders, |&sender| self.ups[sender as usize].prefetch_flows());
     }
 }
 
 impl Machine {
-    fn touch_fetching(&self) -> usize {
-        self.fetch.as_ref().map_or(0, Core::touch) ^ usize::from(self.fetch_timer.is_some())
+    fn prefetch_fetching(&self) {
+        prefetch(&self.fetch_timer);
+        prefetch(&self.fetch);
     }
 
-    fn touch_serving(&self) -> usize {
-        let own = usize::from(self.serve_timer.is_some()) ^ self.mail.len();
-        self.serve.as_ref().map_or(0, Server::touch) ^ own
+    fn prefetch_serving(&self) {
+        prefetch(&self.fetch_timer);
+        prefetch(&self.serve);
     }
 
-    fn touch_fetching_lists(&self) -> usize {
-        self.fetch.as_ref().map_or(0, Core::touch_lists)
+    fn prefetch_fetching_lists(&self) {
+        if let Some(core) = &self.fetch {
+            core.prefetch_lists();
+        }
     }
 
-    fn touch_serving_lists(&self) -> usize {
-        self.serve.as_ref().map_or(0, Server::touch_lists)
+    fn prefetch_serving_lists(&self) {
+        if let Some(server) = &self.serve {
+            server.prefetch_lists();
+        }
     }
 
-    fn touch_source(&self, peer: PeerKey, pieces: &[Piece]) -> usize {
-        self.fetch.as_ref().map_or(0, |core| core.touch_peer(peer, pieces))
+    fn prefetch_source(&self, peer: PeerKey, pieces: &[Piece]) {
+        if let Some(core) = &self.fetch {
+            core.prefetch_peer(peer, pieces);
+        }
     }
 
-    fn touch_neighbour(&self, peer: PeerKey) -> usize {
-        self.serve.as_ref().map_or(0, |server| server.touch_neighbour(peer))
+    fn prefetch_neighbour(&self, peer: PeerKey) {
+        if let Some(server) = &self.serve {
+            server.prefetch_neighbour(peer);
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::scenario::Lie;
 use crate::core::{Failure, Input, Output};
 use crate::peers::{Have, PeerKey};
 use crate::pieces::Piece;
+use crate::prefetch::prefetch;
 use crate::serve::{self, Refusal, Shown};
 use crate::timers::{Moment, nanos, scale};
 use std::time::Duration;
@@ -79,7 +80,7 @@ impl Simulation {
     pub(super) fn shown(&mut self, message: u32) {
         let Message { from, to, shown } = self.messages.take(message);
         if let Shown::More(pieces) = shown {
-            self.read_ahead_of_gains(from, &to, &pieces);
+            self.prefetch_for_gains(from, &to, &pieces);
             for to in to {
                 self.show_more(from, to.0, &pieces);
             }
@@ -317,17 +318,18 @@ impl Messages {
         u32::try_from(self.kept.len() - 1).expect("fewer than 2^32 messages are on their way")
     }
 
-    /// Reads the message, without whom it is for.
-    pub(super) fn touch(&self, at: u32) -> usize {
-        self.kept[at as usize].as_ref().map_or(0, |message| message.to.len())
+    /// The message, without whom it is for: see [`crate::prefetch`].
+    pub(super) fn prefetch(&self, at: u32) {
+        prefetch(&self.kept[at as usize]);
     }
 
-    /// Reads whom the message is for, and of what it is.
-    pub(super) fn touch_lists(&self, at: u32) -> usize {
-        let Some(message) = &self.kept[at as usize] else { return 0 };
-        let piece =
-            if let Shown::More(pieces) = &message.shown { pieces.first().map_or(0, |piece| piece.index()) } else { 0 };
-        message.to.first().map_or(0, |to| to.0 as usize) ^ piece
+    /// Whom the message is for, and of what it is.
+    pub(super) fn prefetch_lists(&self, at: u32) {
+        let Some(message) = &self.kept[at as usize] else { return };
+        prefetch(message.to.as_slice());
+        if let Shown::More(pieces) = &message.shown {
+            prefetch(pieces.as_slice());
+        }
     }
 
     fn take(&mut self, at: u32) -> Message {

@@ -7,7 +7,7 @@
 
 use super::Simulation;
 use super::events::What;
-use super::links::level;
+use super::links::{Next, level};
 
 impl Simulation {
     /// Bytes begin to flow.
@@ -25,7 +25,7 @@ impl Simulation {
 
     fn share_anew(&mut self, from: u32, to: u32) {
         let mut demands = std::mem::take(&mut self.demands);
-        self.read_ahead_of_sharing(to);
+        self.prefetch_for_sharing(to);
         let down = &mut self.downs[to as usize];
         demands.extend(down.senders.iter().map(|&sender| {
             let up = &self.ups[sender as usize];
@@ -37,7 +37,7 @@ impl Simulation {
         let changed = std::mem::replace(&mut down.level, level) != level;
         self.tune(from, to, level);
         if changed {
-            self.read_ahead_of_tuning(to);
+            self.prefetch_for_tuning(to);
             for at in 0..self.downs[to as usize].senders.len() {
                 let sender = self.downs[to as usize].senders[at];
                 if sender != from {
@@ -50,12 +50,13 @@ impl Simulation {
     /// What `to` takes may have changed, and with it when the sender's next piece is sent.
     fn tune(&mut self, sender: u32, to: u32, level: u64) {
         let up = &mut self.ups[sender as usize];
-        up.tune(self.now, to, level);
-        if up.plan.is_stale {
-            let ends = up.next().map(|at| self.events.reserve(at));
-            if let Some(when) = up.plan.set(ends) {
-                self.events.push_at(when, What::Sent { from: sender });
-            }
+        let ends = match up.tune(self.now, to, level) {
+            Next::AsPlanned => return,
+            Next::At(at) => Some(self.events.reserve(at)),
+            Next::Never => None,
+        };
+        if let Some(when) = up.plan.set(ends) {
+            self.events.push_at(when, What::Sent { from: sender });
         }
     }
 }

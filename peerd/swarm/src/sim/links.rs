@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::events::When;
 use super::scenario::Scenario;
 use crate::pieces::{Geometry, Piece};
+use crate::prefetch::prefetch;
 use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
@@ -26,6 +27,16 @@ pub(super) struct Flow {
     left: u64,
     /// Bytes per second that the other end takes; none before that said so.
     cap: u64,
+}
+
+/// When the next flow is done, if nothing changes before.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// When it was before.
+    AsPlanned,
+    At(Moment),
+    /// All stand still, or there are none.
+    Never,
 }
 
 /// Knows of the other ends what matters here, for there are many of them, far apart in memory. What the other ends want to know
@@ -69,7 +80,7 @@ impl Uplink {
 
     /// The same, with what has left by now of what is under way.
     pub(super) fn moved(&self, now: Moment, wire: Wire) -> u64 {
-        let time = nanos(now.saturating_since(self.at));
+        let time = self.time_until(now);
         let left = |flow: &Flow| flow.left.saturating_sub(self.rate_of(flow).saturating_mul(time)) / SECOND;
         self.sent + self.flows.iter().map(|flow| wire.bytes(flow.piece).saturating_sub(left(flow))).sum::<u64>()
     }
@@ -85,7 +96,7 @@ impl Uplink {
     }
 
     fn advance(&mut self, now: Moment) {
-        let time = nanos(now.saturating_since(self.at));
+        let time = self.time_until(now);
         for flow in &mut self.flows {
             flow.left = flow.left.saturating_sub(flow.cap.min(self.level).saturating_mul(time));
         }
@@ -100,16 +111,43 @@ impl Uplink {
     }
 
     /// The rate is shared anew; flows to `to` can have `cap` there.
-    pub(super) fn tune(&mut self, now: Moment, to: u32, cap: u64) {
-        let cap_of = |flow: &Flow| if flow.to == to { cap } else { flow.cap };
-        let level = level(self.rate, &self.flows.iter().map(cap_of));
-        let same = self.flows.iter().all(|flow| self.rate_of(flow) == cap_of(flow).min(level));
-        if !same {
-            self.advance(now);
+    ///
+    /// Much of a simulation is this. What flows there are is as good as random, so nothing in its loops branches on it.
+    #[expect(clippy::needless_bitwise_bool, reason = "what is lazy branches")]
+    pub(super) fn tune(&mut self, now: Moment, to: u32, cap: u64) -> Next {
+        let (old, fresh) = (self.level, !self.plan.is_stale);
+        let cap_of = move |flow: &Flow| if flow.to == to { cap } else { flow.cap };
+        let held = self.flows.iter().fold(old < cap, |all, flow| all & ((flow.to != to) | (old < flow.cap)));
+        if held && fresh {
+            // Held back by this end before and after: it is all the same to them.
+            self.flows.iter_mut().for_each(|flow| flow.cap = cap_of(flow));
+            return Next::AsPlanned;
         }
-        self.flows.iter_mut().filter(|flow| flow.to == to).for_each(|flow| flow.cap = cap);
-        self.level = level;
-        self.taken = self.flows.iter().map(|flow| self.rate_of(flow)).sum();
+        let (level, time) = (level_near(old, self.rate, &self.flows.iter().map(cap_of)), self.time_until(now));
+        let (mut taken, mut same, mut next) = (0, fresh, (u64::MAX, 0));
+        for flow in &mut self.flows {
+            let before = flow.cap.min(old);
+            flow.left = flow.left.saturating_sub(before.saturating_mul(time));
+            flow.cap = cap_of(flow);
+            let rate = flow.cap.min(level);
+            taken += rate;
+            same &= rate == before;
+            // Which is done first can be told without a division, which takes as long as many products.
+            let sooner = product(flow.left, next.1) < product(next.0, rate);
+            next = if sooner { (flow.left, rate) } else { next };
+        }
+        (self.at, self.level, self.taken) = (now, level, taken);
+        let (left, rate) = next;
+        match rate {
+            _ if same => Next::AsPlanned,
+            0 => Next::Never,
+            _ => Next::At(now + Duration::from_nanos(left.div_ceil(rate))),
+        }
+    }
+
+    /// In ns.
+    fn time_until(&self, now: Moment) -> u64 {
+        nanos(now.saturating_since(self.at))
     }
 
     /// What a flow to `to` could have, were it for this end alone: what others leave, and its fair share at least.
@@ -126,29 +164,19 @@ impl Uplink {
 
     fn could_send_beyond(&self, mine: u64, taken: u64) -> u64 {
         let others = self.taken - taken;
-        (self.rate.saturating_sub(others) / mine.max(1)).max(self.rate / self.flows.len().max(1) as u64)
+        let rest = self.rate.saturating_sub(others);
+        let fair = self.rate / self.flows.len().max(1) as u64;
+        if mine < 2 { rest.max(fair) } else { (rest / mine).max(fair) }
     }
 
-    /// Reads the state itself: see [`crate::sim::ahead`].
-    pub(super) fn touch(&self) -> usize {
-        self.flows.len() ^ usize::from(self.plan.is_stale) ^ usize::from(self.level == 0)
-    }
-
-    /// Reads its flows: see [`crate::sim::ahead`].
-    pub(super) fn touch_flows(&self) -> usize {
-        self.flows.iter().fold(0, |all, flow| all ^ flow.piece as usize)
+    /// Its flows: see [`crate::prefetch`].
+    pub(super) fn prefetch_flows(&self) {
+        prefetch(self.flows.as_slice());
     }
 
     /// To whom something is sent next, as far as that can be seen without a division.
     pub(super) fn next_to(&self) -> Option<u32> {
         self.flows.iter().min_by_key(|flow| flow.left).map(|flow| flow.to)
-    }
-
-    /// When the next flow is done, if nothing changes before.
-    pub(super) fn next(&self) -> Option<Moment> {
-        let moving = self.flows.iter().map(|flow| (flow.left, self.rate_of(flow))).filter(|&(_, rate)| rate > 0);
-        let takes = moving.map(|(left, rate)| left.div_ceil(rate)).min()?;
-        Some(self.at + Duration::from_nanos(takes))
     }
 
     /// A flow that is done by now.
@@ -229,19 +257,54 @@ impl Plan {
 /// The level up to which everybody's demand is met when `rate` is shared fairly (max-min: Bertsekas and Gallager, "Data
 /// Networks", 1987, 6.5.2); no level at all when all demands fit.
 pub(super) fn level(rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + Clone)) -> u64 {
-    let (mut left, mut open) = (rate, demands.len() as u64);
-    let mut level = None;
-    while open > 0 {
-        let share = left / open;
-        let met = demands.clone().filter(|&demand| demand <= share && level.is_none_or(|level| demand > level));
-        let (count, sum) = met.fold((0, 0), |(count, sum), demand| (count + 1, sum + demand));
-        if count == 0 {
+    level_near(0, rate, demands)
+}
+
+/// The same, found sooner the nearer the `guess`.
+fn level_near(guess: u64, rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + Clone)) -> u64 {
+    let count = demands.len() as u64;
+    let mut wanted = 0_u64;
+    let mut met = Met::default();
+    for demand in demands.clone() {
+        wanted = wanted.saturating_add(demand);
+        met.add(demand, guess);
+    }
+    if wanted <= rate {
+        return u64::MAX;
+    }
+    if met.count == count || met.taken > rate {
+        met = Met::default();
+    }
+    loop {
+        // What those leave whose demand is met goes to the others. From any guess this leads to the level or below it, and from
+        // below to it.
+        let share = (rate - met.taken) / (count - met.count);
+        let mut meets = Met::default();
+        demands.clone().for_each(|demand| meets.add(demand, share));
+        if meets.count == met.count {
             return share;
         }
-        // What those leave whose demand is met goes to the others.
-        (level, left, open) = (Some(share), left - sum, open - count);
+        met = meets;
     }
-    u64::MAX
+}
+
+/// How many demands a level meets, and what these take.
+#[derive(Copy, Clone, Debug, Default)]
+struct Met {
+    count: u64,
+    taken: u64,
+}
+
+impl Met {
+    fn add(&mut self, demand: u64, level: u64) {
+        let meets = u64::from(demand <= level);
+        self.count += meets;
+        self.taken = self.taken.saturating_add(demand * meets);
+    }
+}
+
+fn product(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
 }
 
 /// Takes one piece after another; bytes that come while it is free pass as they come. With as many senders as there usually are,
@@ -258,14 +321,9 @@ pub(super) struct Downlink {
 }
 
 impl Downlink {
-    /// Reads the state itself: see [`crate::sim::ahead`].
-    pub(super) fn touch(&self) -> usize {
-        self.senders.len() ^ usize::from(self.verified == self.free)
-    }
-
-    /// Reads who sends to it, where these are elsewhere: see [`crate::sim::ahead`].
-    pub(super) fn touch_senders(&self) -> usize {
-        self.senders.first().map_or(0, |&sender| sender as usize)
+    /// Who sends to it, where these are elsewhere: see [`crate::prefetch`].
+    pub(super) fn prefetch_senders(&self) {
+        prefetch(self.senders.as_slice());
     }
 
     pub(super) fn flows_from(&self, sender: u32) -> u64 {
@@ -345,20 +403,25 @@ mod tests {
         Moment::from_duration(Duration::from_millis(millis))
     }
 
+    /// Shares anew at `millis`, and lets nothing else be planned.
+    fn tuned(link: &mut Uplink, millis: u64, to: u32, cap: u64) -> Next {
+        let next = link.tune(at(millis), to, cap);
+        link.plan.is_stale &= next == Next::AsPlanned;
+        next
+    }
+
     #[test]
     fn two_flows_share_and_the_rest_speeds_up() {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
-        link.tune(at(0), 1, 1000);
+        assert_eq!(tuned(&mut link, 0, 1, 1000), Next::At(at(1000)));
         link.start(at(500), 2, 0, 1000);
-        link.tune(at(500), 2, 1000);
         // The first has 500 left and half of the rate; then the second has 500 left and all of it.
-        assert_eq!(link.next(), Some(at(1500)));
+        assert_eq!(tuned(&mut link, 500, 2, 1000), Next::At(at(1500)));
         assert_eq!(link.finish(at(1500), WIRE).map(|flow| flow.to), Some(1));
-        link.tune(at(1500), 1, 1000);
-        assert_eq!(link.next(), Some(at(2000)));
+        assert_eq!(tuned(&mut link, 1500, 1, 1000), Next::At(at(2000)));
         assert!(link.finish(at(2000), WIRE).is_some());
-        assert_eq!((link.sent(), link.in_vain(), link.next()), (2000, 0, None));
+        assert_eq!((link.sent(), link.in_vain(), tuned(&mut link, 2000, 2, 1000)), (2000, 0, Next::Never));
     }
 
     #[test]
@@ -366,11 +429,23 @@ mod tests {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
         link.start(at(0), 2, 1, 900);
-        link.tune(at(0), 1, 100);
-        link.tune(at(0), 2, 1000);
-        assert_eq!((link.next(), link.could_send(1), link.could_send(2)), (Some(at(1000)), 500, 900));
+        tuned(&mut link, 0, 1, 100);
+        assert_eq!(tuned(&mut link, 0, 2, 1000), Next::At(at(1000)));
+        assert_eq!((link.could_send(1), link.could_send(2)), (500, 900));
         assert_eq!(link.moved(at(500), WIRE), 500);
         assert_eq!(link.finish(at(1000), WIRE).map(|flow| flow.to), Some(2));
+    }
+
+    #[test]
+    fn a_receiver_that_takes_more_than_it_gets_changes_nothing() {
+        let mut link = Uplink::new(1000);
+        link.start(at(0), 1, 0, 1000);
+        link.start(at(0), 2, 1, 900);
+        tuned(&mut link, 0, 1, 800);
+        assert_eq!(tuned(&mut link, 0, 2, 700), Next::At(at(1800)));
+        assert_eq!((tuned(&mut link, 100, 1, 900), tuned(&mut link, 200, 2, 600)), (Next::AsPlanned, Next::AsPlanned));
+        // Once it takes less than that, the other has more.
+        assert_eq!(tuned(&mut link, 1000, 2, 200), Next::At(at(1625)));
     }
 
     #[test]
@@ -384,9 +459,9 @@ mod tests {
     fn what_a_stopped_flow_sent_was_in_vain() {
         let mut link = Uplink::new(1000);
         link.start(at(0), 1, 0, 1000);
-        link.tune(at(0), 1, 1000);
+        tuned(&mut link, 0, 1, 1000);
         assert_eq!(link.stop(at(250), WIRE, true, |flow| flow.to == 1), [1]);
-        assert_eq!((link.sent(), link.in_vain(), link.next()), (250, 250, None));
+        assert_eq!((link.sent(), link.in_vain(), tuned(&mut link, 250, 1, 1000)), (250, 250, Next::Never));
     }
 
     #[test]

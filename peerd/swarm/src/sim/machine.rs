@@ -1,6 +1,5 @@
 //! One simulated machine: both halves of the policy, its links, and whom it is connected to.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use super::mail::Mail;
@@ -90,7 +89,7 @@ impl Machine {
     /// To be called before the serving half does anything in which it matters what neighbours have.
     pub(super) fn read_mail(&mut self, now: Moment) {
         let Some(server) = &mut self.serve else { return };
-        black_box(self.mail.messages().fold(0, |all, (peer, _)| all ^ server.touch_neighbour(peer)));
+        self.mail.messages().for_each(|(peer, _)| server.prefetch_neighbour(peer));
         for (peer, pieces) in self.mail.messages() {
             server.hear_of_gains(peer, &mut pieces.iter().copied().map(Piece), now);
         }

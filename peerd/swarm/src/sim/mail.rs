@@ -2,9 +2,7 @@
 
 use crate::peers::PeerKey;
 use crate::pieces::Piece;
-
-/// A line of the cache has 64 bytes.
-const WORDS_PER_LINE: usize = 64 / size_of::<u32>();
+use crate::prefetch::prefetch;
 
 /// Words that there usually are, at most.
 const USUAL: usize = 256;
@@ -51,13 +49,15 @@ impl Mail {
         self.count = 0;
     }
 
-    /// Reads where the next message goes: see [`crate::sim::ahead`].
-    pub(super) fn touch_end(&self) -> usize {
-        self.words.last().map_or(0, |&word| word as usize)
+    /// Where the next message goes: see [`crate::prefetch`].
+    pub(super) fn prefetch_end(&self) {
+        if let Some(last) = self.words.last() {
+            prefetch(last);
+        }
     }
 
-    /// Reads all of it.
-    pub(super) fn touch(&self) -> usize {
-        self.words.iter().step_by(WORDS_PER_LINE).fold(0, |all, &word| all ^ word as usize)
+    /// All of it.
+    pub(super) fn prefetch(&self) {
+        prefetch(self.words.as_slice());
     }
 }

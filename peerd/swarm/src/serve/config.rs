@@ -11,14 +11,17 @@ pub struct Config {
     pub max_waiting: u32,
     /// Grants that may always be under way, after a start with one. Downlinks are shared by all who send to them: with
     /// one grant each, uplinks and downlinks wait for one another a third of the time (1 - 1/e, as in any random
-    /// matching); with eight, next to never.
+    /// matching); with twelve, next to never.
     pub min_grants: usize,
+    /// Grants of one neighbour that are under way at once; of the only one there is, one. Pieces that go the same way side by
+    /// side arrive together, and the uplink waits a round trip for the next ask; one after another, it comes in time.
+    pub grants_each: usize,
     /// The same of a lone seed. More than others have, so that it has the larger share of its neighbours' downlinks:
     /// everybody waits for what it alone can send.
     pub lone_grants: usize,
     /// Grants that are never exceeded, slow ones set aside included.
     pub max_grants: usize,
-    /// Work that should be under way on the uplink, as time at its measured rate.
+    /// Work that should be under way on the uplink, as time at its measured rate, whosever it is.
     pub grant_queue: Duration,
     /// Bytes under way before the rate is known.
     pub initial_grants: u64,
@@ -50,7 +53,8 @@ impl Default for Config {
         Self {
             max_neighbours: 50,
             max_waiting: 256,
-            min_grants: 8,
+            min_grants: 12,
+            grants_each: 2,
             lone_grants: 16,
             max_grants: 64,
             grant_queue: Duration::from_millis(5),

@@ -77,8 +77,9 @@ impl Server {
         let Some(copies) = &mut self.first_copies else { return Vec::new() };
         let neighbour = &mut self.neighbours[at];
         // Twice as much each time, up to an eighth of its share: a fast neighbour is not held up, and little is left
-        // with a slow one.
-        let share = u32::try_from(copies.pool.len()).unwrap_or(u32::MAX) / neighbours.max(1) / 8;
+        // with a slow one. Where there are no others, it is all the same how much that is.
+        let pool = u32::try_from(copies.pool.len()).unwrap_or(u32::MAX);
+        let share = if neighbours < 2 { pool } else { pool / neighbours / 8 };
         let ahead = neighbour.ahead.min(share).max(self.config.min_ahead);
         let mut pieces = Vec::new();
         if neighbour.unasked.count() > ahead / 2 {

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::queue::{Ask, FirstCopiesGo};
 use super::width::Width;
 use super::{Config, Output, Server};
@@ -89,11 +91,16 @@ impl Uplink {
     }
 
     fn has_room(&self, config: &Config) -> bool {
+        self.grants.len() < config.max_grants && (self.counted < self.width.grants() || self.has_little(config))
+    }
+
+    /// Less is under way than the uplink sends in no time.
+    fn has_little(&self, config: &Config) -> bool {
         let wanted = match self.width.rate() {
             0 => config.initial_grants,
             rate => scale(rate, nanos(config.grant_queue), SECOND),
         };
-        self.grants.len() < config.max_grants && (self.counted < self.width.grants() || self.bytes < wanted)
+        self.bytes < wanted
     }
 
     fn push(&mut self, grant: Grant) {
@@ -192,7 +199,25 @@ impl Server {
         let lead = u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
         let (carried, uplink) = (&self.carried, &self.uplink);
         let sent = |piece: Piece| carried[piece.index()].saturating_add(u16::from(uplink.carries_piece(piece)));
-        self.queue.take_next(lead, self.first_copies_go(), sent)
+        let full = self.full();
+        self.queue.take_next(lead, self.first_copies_go(), sent, &full)
+    }
+
+    /// Neighbours with as many grants as one may have.
+    fn full(&self) -> SmallVec<[PeerKey; 8]> {
+        let mut full = SmallVec::new();
+        if self.uplink.has_little(&self.config) {
+            return full;
+        }
+        let each = if self.neighbours.len() < 2 { 1 } else { self.config.grants_each };
+        let grants = &self.uplink.grants;
+        for grant in grants {
+            let peer = grant.peer;
+            if !full.contains(&peer) && grants.iter().filter(|grant| grant.peer == peer).count() >= each {
+                full.push(peer);
+            }
+        }
+        full
     }
 
     pub(super) fn first_copies_go(&self) -> FirstCopiesGo {

@@ -61,10 +61,17 @@ impl Queue {
     }
 
     /// Takes the ask out that `sent` (times a piece was sent), what its neighbour had, and age put first, in this
-    /// order. Not considered are those who had more than `lead` bytes above the least served, but for a piece that was
-    /// never sent where first copies go before all; and what was sent before, where they go alone.
-    pub(super) fn take_next(&mut self, lead: u64, first: FirstCopiesGo, sent: impl Fn(Piece) -> u16) -> Option<Ask> {
-        let fair = self.asks.iter().map(|ask| ask.served).min()?.saturating_add(lead);
+    /// order. Not considered are neighbours that are `full`; those who had more than `lead` bytes above the least served of
+    /// the others, but for a piece that was never sent where first copies go before all; and what was sent before, where they go alone.
+    pub(super) fn take_next(
+        &mut self,
+        lead: u64,
+        first: FirstCopiesGo,
+        sent: impl Fn(Piece) -> u16,
+        full: &[PeerKey],
+    ) -> Option<Ask> {
+        let open = |ask: &&Ask| full.is_empty() || !full.contains(&ask.peer);
+        let fair = self.asks.iter().filter(open).map(|ask| ask.served).min()?.saturating_add(lead);
         let mut next = None;
         for (place, ask) in self.asks.iter().enumerate() {
             let times = sent(ask.piece);
@@ -73,7 +80,7 @@ impl Queue {
                 FirstCopiesGo::BeforeAll => ask.served <= fair || times == 0,
                 FirstCopiesGo::Alone => times == 0,
             };
-            if may {
+            if may && open(&ask) {
                 let rank = (times, ask.served, place);
                 next = Some(next.map_or(rank, |best| rank.min(best)));
             }
@@ -123,7 +130,8 @@ mod tests {
         let mut queue = queue(&[(1, 0, 0), (2, 5, 10), (3, 7, 500)]);
         let sent = |piece: Piece| u16::from(piece.0 < 3);
         let order: Vec<_> =
-            std::iter::from_fn(|| queue.take_next(100, FirstCopiesGo::InTurn, sent).map(|ask| ask.peer.0)).collect();
+            std::iter::from_fn(|| queue.take_next(100, FirstCopiesGo::InTurn, sent, &[]).map(|ask| ask.peer.0))
+                .collect();
         assert_eq!(order, [2, 1, 3]);
     }
 
@@ -131,16 +139,27 @@ mod tests {
     fn a_first_copy_goes_before_fairness() {
         let mut queue = queue(&[(1, 0, 0), (3, 7, 500)]);
         let sent = |piece: Piece| u16::from(piece.0 < 3);
-        assert_eq!(queue.take_next(100, FirstCopiesGo::BeforeAll, sent).map(|ask| ask.peer.0), Some(3));
-        assert_eq!(queue.clone().take_next(100, FirstCopiesGo::BeforeAll, sent).map(|ask| ask.peer.0), Some(1));
-        assert!(queue.take_next(100, FirstCopiesGo::Alone, sent).is_none(), "a second copy, while first ones wait");
+        assert_eq!(queue.take_next(100, FirstCopiesGo::BeforeAll, sent, &[]).map(|ask| ask.peer.0), Some(3));
+        assert_eq!(queue.clone().take_next(100, FirstCopiesGo::BeforeAll, sent, &[]).map(|ask| ask.peer.0), Some(1));
+        assert!(
+            queue.take_next(100, FirstCopiesGo::Alone, sent, &[]).is_none(),
+            "a second copy, while first ones wait"
+        );
+    }
+
+    #[test]
+    fn who_is_full_waits_and_nobody_waits_for_them() {
+        let mut queue = queue(&[(1, 0, 0), (2, 1, 500), (3, 2, 700)]);
+        let mut next =
+            |full: &[PeerKey]| queue.take_next(100, FirstCopiesGo::InTurn, |_| 0, full).map(|ask| ask.peer.0);
+        assert_eq!((next(&[PeerKey(1)]), next(&[PeerKey(1), PeerKey(3)]), next(&[])), (Some(2), None, Some(1)));
     }
 
     #[test]
     fn what_a_neighbour_had_counts_for_all_its_asks() {
         let mut queue = queue(&[(1, 0, 0), (1, 1, 0), (2, 2, 50)]);
         queue.note_served(PeerKey(1), 200);
-        assert_eq!(queue.take_next(0, FirstCopiesGo::InTurn, |_| 0).map(|ask| ask.peer.0), Some(2));
+        assert_eq!(queue.take_next(0, FirstCopiesGo::InTurn, |_| 0, &[]).map(|ask| ask.peer.0), Some(2));
         queue.forget(PeerKey(1));
         assert_eq!(queue.len(), 0);
     }

@@ -220,6 +220,36 @@ fn different_pieces_go_out_side_by_side() {
     assert_eq!(granted(&outputs(&mut server)), [(3, 2)], "piece 0 is under way");
 }
 
+/// What is granted at once of four asks of each neighbour.
+fn granted_to(neighbours: u32) -> Vec<(u32, u32)> {
+    let config = Config { initial_grants: 1, ..Config::default() };
+    let mut server = server(100, Role::OneOfMany, config);
+    let mut grants = Vec::new();
+    (0..neighbours).for_each(|peer| drop(join(&mut server, peer, at(0))));
+    // It grants more at once with what it has sent.
+    for piece in 0..44 {
+        grants.extend(granted(&ask(&mut server, 0, piece, at(0))));
+        server.handle(Input::Ended { peer: PeerKey(0), piece: Piece(piece), sent: true }, at(0));
+        grants.extend(granted(&outputs(&mut server)));
+    }
+    grants.clear();
+    for piece in 50..54 {
+        for peer in 0..neighbours {
+            grants.extend(granted(&ask(&mut server, peer, piece + 10 * peer, at(1))));
+        }
+    }
+    grants
+}
+
+#[test]
+fn what_goes_the_same_way_goes_one_after_another() {
+    let sent = |neighbours: u32| {
+        let grants = granted_to(neighbours);
+        (0..neighbours).map(|peer| grants.iter().filter(|grant| grant.0 == peer).count()).collect::<Vec<_>>()
+    };
+    assert_eq!((sent(1), sent(3)), (vec![1], vec![2, 2, 2]));
+}
+
 /// All pieces that `outputs` show to `peer`.
 fn shown_to(peer: u32, outputs: &[Output]) -> BTreeSet<u32> {
     let shown = outputs.iter().filter_map(|output| match output {

@@ -16,7 +16,7 @@ use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Flows that there usually are at either end, which is what a server grants at once. They stand in the link itself.
+/// Flows that there usually are at either end: they stand in the link itself. Room for all that a server grants at once gains nothing.
 const USUAL: usize = 8;
 
 #[derive(Copy, Clone, Debug)]

@@ -13,11 +13,13 @@ mod bound;
 mod churn;
 mod deliver;
 mod events;
+mod fair;
 mod flows;
 mod links;
 mod machine;
 mod mail;
 mod outcome;
+mod plan;
 mod scenario;
 #[cfg(test)]
 mod tests;

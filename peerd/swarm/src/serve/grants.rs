@@ -196,6 +196,9 @@ impl Server {
     /// Among the neighbours that had least so far, the piece that was sent least. What a lone seed has not sent at
     /// all goes before everything.
     fn next_ask(&mut self) -> Option<Ask> {
+        if self.queue.is_empty() {
+            return None;
+        }
         let lead = u64::from(self.config.fair_pieces) * u64::from(self.geometry.piece_size());
         let (carried, uplink) = (&self.carried, &self.uplink);
         let sent = |piece: Piece| carried[piece.index()].saturating_add(u16::from(uplink.carries_piece(piece)));

@@ -51,6 +51,10 @@ impl Queue {
         prefetch(self.asks.as_slice());
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.asks.is_empty()
+    }
+
     #[cfg(test)]
     pub(super) const fn len(&self) -> usize {
         self.asks.len()

@@ -140,7 +140,7 @@ impl Machine {
     }
 
     fn prefetch_serving(&self) {
-        prefetch(&self.fetch_timer);
+        prefetch(&self.serve_timer);
         prefetch(&self.serve);
     }
 

@@ -7,7 +7,8 @@
 
 use super::Simulation;
 use super::events::What;
-use super::links::{Next, level};
+use super::fair::level;
+use super::links::Next;
 
 impl Simulation {
     /// Bytes begin to flow.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::events::When;
+use super::fair::level_near;
+use super::plan::Plan;
 use super::scenario::Scenario;
 use crate::pieces::{Geometry, Piece};
 use crate::prefetch::prefetch;
@@ -16,7 +17,8 @@ use crate::timers::{Moment, nanos, scale};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Flows that there usually are at either end: they stand in the link itself. Room for all that a server grants at once gains nothing.
+/// Flows that there usually are at either end: they stand in the link itself. Room for all that a server grants at once gains
+/// nothing.
 const USUAL: usize = 8;
 
 #[derive(Copy, Clone, Debug)]
@@ -27,6 +29,18 @@ pub(super) struct Flow {
     left: u64,
     /// Bytes per second that the other end takes; none before that said so.
     cap: u64,
+}
+
+impl Flow {
+    /// Bytes per second, where each can have `level` at most.
+    fn rate(&self, level: u64) -> u64 {
+        self.cap.min(level)
+    }
+
+    /// What is left after so many ns.
+    fn left_after(&self, time: u64, level: u64) -> u64 {
+        self.left.saturating_sub(self.rate(level).saturating_mul(time))
+    }
 }
 
 /// When the next flow is done, if nothing changes before.
@@ -81,7 +95,7 @@ impl Uplink {
     /// The same, with what has left by now of what is under way.
     pub(super) fn moved(&self, now: Moment, wire: Wire) -> u64 {
         let time = self.time_until(now);
-        let left = |flow: &Flow| flow.left.saturating_sub(self.rate_of(flow).saturating_mul(time)) / SECOND;
+        let left = |flow: &Flow| flow.left_after(time, self.level) / SECOND;
         self.sent + self.flows.iter().map(|flow| wire.bytes(flow.piece).saturating_sub(left(flow))).sum::<u64>()
     }
 
@@ -90,15 +104,10 @@ impl Uplink {
         self.in_vain
     }
 
-    /// Bytes per second at the moment.
-    fn rate_of(&self, flow: &Flow) -> u64 {
-        flow.cap.min(self.level)
-    }
-
     fn advance(&mut self, now: Moment) {
         let time = self.time_until(now);
         for flow in &mut self.flows {
-            flow.left = flow.left.saturating_sub(flow.cap.min(self.level).saturating_mul(time));
+            flow.left = flow.left_after(time, self.level);
         }
         self.at = now;
         self.plan.is_stale = true;
@@ -126,10 +135,10 @@ impl Uplink {
         let (level, time) = (level_near(old, self.rate, &self.flows.iter().map(cap_of)), self.time_until(now));
         let (mut taken, mut same, mut next) = (0, fresh, (u64::MAX, 0));
         for flow in &mut self.flows {
-            let before = flow.cap.min(old);
-            flow.left = flow.left.saturating_sub(before.saturating_mul(time));
+            let before = flow.rate(old);
+            flow.left = flow.left_after(time, old);
             flow.cap = cap_of(flow);
-            let rate = flow.cap.min(level);
+            let rate = flow.rate(level);
             taken += rate;
             same &= rate == before;
             // Which is done first can be told without a division, which takes as long as many products.
@@ -153,7 +162,7 @@ impl Uplink {
     /// What a flow to `to` could have, were it for this end alone: what others leave, and its fair share at least.
     pub(super) fn could_send(&self, to: u32) -> u64 {
         let mine = self.flows.iter().filter(|flow| flow.to == to);
-        let (count, taken) = mine.fold((0, 0), |(count, taken), flow| (count + 1, taken + self.rate_of(flow)));
+        let (count, taken) = mine.fold((0, 0), |(count, taken), flow| (count + 1, taken + flow.rate(self.level)));
         self.could_send_beyond(count, taken)
     }
 
@@ -184,7 +193,7 @@ impl Uplink {
         self.advance(now);
         let at = self.flows.iter().position(|flow| flow.left == 0)?;
         let flow = self.flows.remove(at);
-        self.taken -= self.rate_of(&flow);
+        self.taken -= flow.rate(self.level);
         self.sent += wire.bytes(flow.piece);
         Some(flow)
     }
@@ -199,107 +208,12 @@ impl Uplink {
         for flow in self.flows.iter().filter(|flow| stops(flow)) {
             let gone = wire.bytes(flow.piece).saturating_sub(flow.left / SECOND);
             self.sent += gone;
-            self.taken -= flow.cap.min(self.level);
+            self.taken -= flow.rate(self.level);
             self.in_vain += if stays { gone } else { 0 };
             stopped.push(flow.to);
         }
         self.flows.retain(|flow| !stops(flow));
         stopped
-    }
-}
-
-/// The event at which something is sent, and the one that is in the queue. When an uplink slows down, as it does with most of
-/// what others begin, the earlier event stays and leads to the later one: a queue in which every change left an event behind
-/// would be mostly of those.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Plan {
-    /// When the next is sent.
-    ends: Option<When>,
-    queued: Option<When>,
-    /// Flows or their rates have changed since.
-    pub(super) is_stale: bool,
-}
-
-impl Plan {
-    const fn new() -> Self {
-        Self { ends: None, queued: None, is_stale: false }
-    }
-
-    /// Whether the event that is queued is too early, and leads to a later one.
-    pub(super) fn leads_on(&self) -> bool {
-        self.ends != self.queued
-    }
-
-    /// Something is sent at `ends`. Says what is to be queued.
-    pub(super) fn set(&mut self, ends: Option<When>) -> Option<When> {
-        (self.ends, self.is_stale) = (ends, false);
-        let earlier = self.queued.is_none_or(|queued| ends.is_some_and(|ends| ends.at < queued.at));
-        if earlier {
-            self.queued = ends;
-        }
-        ends.filter(|_| earlier)
-    }
-
-    /// The event of `when` has come. Says whether something is sent, and otherwise what is to be queued.
-    pub(super) fn come(&mut self, when: When) -> Result<(), Option<When>> {
-        if self.queued != Some(when) {
-            return Err(None);
-        }
-        self.queued = None;
-        if self.ends == Some(when) {
-            return Ok(());
-        }
-        self.queued = self.ends;
-        Err(self.ends)
-    }
-}
-
-/// The level up to which everybody's demand is met when `rate` is shared fairly (max-min: Bertsekas and Gallager, "Data
-/// Networks", 1987, 6.5.2); no level at all when all demands fit.
-pub(super) fn level(rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + Clone)) -> u64 {
-    level_near(0, rate, demands)
-}
-
-/// The same, found sooner the nearer the `guess`.
-fn level_near(guess: u64, rate: u64, demands: &(impl ExactSizeIterator<Item = u64> + Clone)) -> u64 {
-    let count = demands.len() as u64;
-    let mut wanted = 0_u64;
-    let mut met = Met::default();
-    for demand in demands.clone() {
-        wanted = wanted.saturating_add(demand);
-        met.add(demand, guess);
-    }
-    if wanted <= rate {
-        return u64::MAX;
-    }
-    if met.count == count || met.taken > rate {
-        met = Met::default();
-    }
-    loop {
-        // What those leave whose demand is met goes to the others. From any guess this leads to the level or below it, and from
-        // below to it.
-        let share = (rate - met.taken) / (count - met.count);
-        let mut meets = Met::default();
-        demands.clone().for_each(|demand| meets.add(demand, share));
-        if meets.count == met.count {
-            return share;
-        }
-        met = meets;
-    }
-}
-
-/// How many demands a level meets, and what these take.
-#[derive(Copy, Clone, Debug, Default)]
-struct Met {
-    count: u64,
-    taken: u64,
-}
-
-impl Met {
-    fn add(&mut self, demand: u64, level: u64) {
-        let meets = u64::from(demand <= level);
-        self.count += meets;
-        self.taken = self.taken.saturating_add(demand * meets);
     }
 }
 
@@ -446,13 +360,6 @@ mod tests {
         assert_eq!((tuned(&mut link, 100, 1, 900), tuned(&mut link, 200, 2, 600)), (Next::AsPlanned, Next::AsPlanned));
         // Once it takes less than that, the other has more.
         assert_eq!(tuned(&mut link, 1000, 2, 200), Next::At(at(1625)));
-    }
-
-    #[test]
-    fn a_level_meets_small_demands_and_shares_the_rest() {
-        let level = |demands: &[u64]| level(100, &demands.iter().copied());
-        assert_eq!((level(&[]), level(&[60, 40]), level(&[0, 100])), (u64::MAX, u64::MAX, u64::MAX));
-        assert_eq!((level(&[10, 80, 80]), level(&[200]), level(&[0, 30, 40, 90])), (45, 100, 35));
     }
 
     #[test]

@@ -173,9 +173,7 @@ impl Uplink {
 
     fn could_send_beyond(&self, mine: u64, taken: u64) -> u64 {
         let others = self.taken - taken;
-        let rest = self.rate.saturating_sub(others);
-        let fair = self.rate / self.flows.len().max(1) as u64;
-        if mine < 2 { rest.max(fair) } else { (rest / mine).max(fair) }
+        (self.rate.saturating_sub(others) / mine.max(1)).max(self.rate / self.flows.len().max(1) as u64)
     }
 
     /// Its flows: see [`crate::prefetch`].

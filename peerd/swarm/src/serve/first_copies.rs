@@ -5,8 +5,9 @@
 //! until others have it, and idles meanwhile; here a neighbour is always shown a few pieces more than it asked for,
 //! and nothing is waited for.
 //!
-//! `pool`: pieces shown to nobody, in an order of the seed's. When it is empty, what was sent once is open to all,
-//! and what was shown to somebody who does not ask for it goes back to the pool.
+//! `pool`: pieces to show next, in an order of the seed's. When it is empty, half of what the neighbour with most of it has
+//! yet to ask for goes back to it, as does what was shown to somebody who asks for nothing; and when the uplink is idle
+//! even so, what was sent once is open to all.
 
 use std::time::Duration;
 
@@ -38,6 +39,17 @@ impl FirstCopies {
     /// Whether what was sent is open to everybody.
     pub(super) const fn is_opened(&self) -> bool {
         self.opened
+    }
+
+    /// The next piece of the pool that a neighbour which has `has` lacks, and that nobody was sent meanwhile.
+    fn next_for(&mut self, has: &Bitfield) -> Option<Piece> {
+        loop {
+            let at = self.pool.iter().rposition(|&piece| !has.get(piece))?;
+            let piece = self.pool.remove(at);
+            if self.unsent.get(piece) {
+                return Some(piece);
+            }
+        }
     }
 
     pub(super) fn new(count: u32, seed: u64) -> Self {
@@ -74,6 +86,7 @@ impl Server {
     /// What to show the neighbour at `at` next.
     pub(super) fn next_to_show(&mut self, at: usize) -> Vec<Piece> {
         let neighbours = u32::try_from(self.neighbours.len()).unwrap_or(u32::MAX);
+        self.refill_pool_for(at);
         let Some(copies) = &mut self.first_copies else { return Vec::new() };
         let neighbour = &mut self.neighbours[at];
         // Twice as much each time, up to an eighth of its share: a fast neighbour is not held up, and little is left
@@ -87,7 +100,7 @@ impl Server {
         }
         neighbour.ahead = ahead * 2;
         while neighbour.unasked.count() < ahead
-            && let Some(piece) = next_for(&mut copies.pool, &neighbour.has)
+            && let Some(piece) = copies.next_for(&neighbour.has)
         {
             neighbour.unasked.set(piece);
             pieces.push(piece);
@@ -96,6 +109,23 @@ impl Server {
             self.alarm.by(self.now + self.config.idle_patience);
         }
         pieces
+    }
+
+    /// With nothing left to show the neighbour at `at`, half of what another has yet to ask for is shown to others too: one that
+    /// was alone for a while, or that was fast and is not any more, would keep all of them waiting for it.
+    fn refill_pool_for(&mut self, at: usize) {
+        let Some(copies) = self.first_copies.as_mut().filter(|copies| copies.pool.is_empty()) else { return };
+        let others = self.neighbours.iter_mut().enumerate().filter(|&(other, _)| other != at);
+        let Some((_, most)) = others.max_by_key(|(_, neighbour)| neighbour.unasked.count()) else { return };
+        let count = most.unasked.count();
+        if count <= 2 * self.config.min_ahead {
+            return;
+        }
+        // The later half: a neighbour that fetches in order is about to ask for the other.
+        copies.pool.extend(most.unasked.iter().skip(count as usize / 2));
+        for &piece in &copies.pool {
+            most.unasked.clear(piece);
+        }
     }
 
     pub(super) fn asked_for_shown(&mut self, at: usize, piece: Piece) {
@@ -221,10 +251,4 @@ impl Server {
         };
         copies.pool = copies.unsent.iter().filter(|&piece| !asked(piece)).collect();
     }
-}
-
-/// The next piece of the pool that a neighbour lacks.
-fn next_for(pool: &mut Vec<Piece>, has: &Bitfield) -> Option<Piece> {
-    let at = pool.iter().rposition(|&piece| !has.get(piece))?;
-    Some(pool.remove(at))
 }

@@ -105,6 +105,15 @@ fn those_who_come_later_find_holders() {
     assert!(outcome.first.expect("somebody ends") < Duration::from_secs(20));
 }
 
+/// Who comes first is shown more than its share, and must not keep it.
+#[test]
+fn coming_one_after_another_costs_nothing() {
+    for millis in [100, 400, 800, 1600] {
+        let arrivals = Arrivals::Over(Duration::from_millis(millis));
+        assert_near_the_bound(&Scenario { arrivals, ..swarm(16, 50, 64, 64) }, 1_150);
+    }
+}
+
 #[test]
 fn liars_are_left_and_everybody_ends() {
     let honest = run(swarm(24, 50, 16, 64)).last.expect("everybody ends");

@@ -290,6 +290,27 @@ fn a_neighbour_that_leaves_gives_back_what_it_was_shown() {
 }
 
 #[test]
+fn one_that_was_alone_shares_what_it_has_yet_to_ask_for_with_those_who_come() {
+    let mut server = server(200, Role::LoneSeed, Config::default());
+    let mut said = join(&mut server, 1, at(0));
+    let (mut shown, mut asked) = (BTreeSet::new(), BTreeSet::new());
+    while asked.len() < 60 {
+        shown.extend(shown_to(1, &std::mem::take(&mut said)));
+        let piece = *shown.difference(&asked).next().expect("it is shown more than it asks for");
+        asked.insert(piece);
+        said.extend(ask(&mut server, 1, piece, at(0)));
+        server.handle(Input::Ended { peer: PeerKey(1), piece: Piece(piece), sent: true }, at(0));
+        said.extend(outputs(&mut server));
+    }
+    assert!(shown.len() > 100, "it was shown {} of 200 only", shown.len());
+    let said = join(&mut server, 2, at(0));
+    let others = takes_all(&mut server, 2, said, at(0));
+    assert!(others.is_disjoint(&asked), "{others:?}");
+    let left = 200 - asked.len() - others.len();
+    assert!(left <= 2 * Config::default().min_ahead as usize, "the first keeps {left}");
+}
+
+#[test]
 fn a_sleeper_does_not_keep_the_last_pieces() {
     let mut server = server(20, Role::LoneSeed, Config::default());
     let asleep = shown_to(5, &join(&mut server, 5, at(0)));

@@ -29,7 +29,7 @@ const ROUNDS: u64 = 3;
 pub(super) struct FirstCopies {
     /// The next is the last.
     pool: Vec<Piece>,
-    /// Pieces that have not been sent.
+    /// Pieces that nobody else has, as far as known.
     unsent: Bitfield,
     /// Pieces that were sent and not told to all yet wait in the news once this is set.
     opened: bool,
@@ -41,7 +41,17 @@ impl FirstCopies {
         self.opened
     }
 
-    /// The next piece of the pool that a neighbour which has `has` lacks, and that nobody was sent meanwhile.
+    /// Whether nothing is left to show: what came back to the pool may have been asked for and sent even so.
+    fn is_spent(&self) -> bool {
+        !self.pool.iter().rev().any(|&piece| self.unsent.get(piece))
+    }
+
+    /// Whether something is left to show a neighbour that has `has`.
+    fn holds_one_for(&self, has: &Bitfield) -> bool {
+        self.pool.iter().rev().any(|&piece| self.unsent.get(piece) && !has.get(piece))
+    }
+
+    /// Takes out the next piece to show a neighbour that has `has`.
     fn next_for(&mut self, has: &Bitfield) -> Option<Piece> {
         loop {
             let at = self.pool.iter().rposition(|&piece| !has.get(piece))?;
@@ -114,7 +124,10 @@ impl Server {
     /// With nothing left to show the neighbour at `at`, half of what another has yet to ask for is shown to others too: one that
     /// was alone for a while, or that was fast and is not any more, would keep all of them waiting for it.
     fn refill_pool_for(&mut self, at: usize) {
-        let Some(copies) = self.first_copies.as_mut().filter(|copies| copies.pool.is_empty()) else { return };
+        let Some(copies) = &mut self.first_copies else { return };
+        if copies.holds_one_for(&self.neighbours[at].has) {
+            return;
+        }
         let others = self.neighbours.iter_mut().enumerate().filter(|&(other, _)| other != at);
         let Some((_, most)) = others.max_by_key(|(_, neighbour)| neighbour.unasked.count()) else { return };
         let count = most.unasked.count();
@@ -122,10 +135,11 @@ impl Server {
             return;
         }
         // The later half: a neighbour that fetches in order is about to ask for the other.
-        copies.pool.extend(most.unasked.iter().skip(count as usize / 2));
-        for &piece in &copies.pool {
+        let half: Vec<_> = most.unasked.iter().skip(count as usize / 2).collect();
+        for &piece in &half {
             most.unasked.clear(piece);
         }
+        copies.pool.extend(half);
     }
 
     pub(super) fn asked_for_shown(&mut self, at: usize, piece: Piece) {
@@ -166,7 +180,7 @@ impl Server {
     pub(super) fn open_if_idle(&mut self) {
         let idle = self.uplink.is_idle(self.now, &self.config);
         let Some(copies) = &mut self.first_copies else { return };
-        if copies.opened || !copies.pool.is_empty() || !idle {
+        if copies.opened || !copies.is_spent() || !idle {
             return;
         }
         copies.opened = true;
@@ -174,9 +188,12 @@ impl Server {
         self.plan_news();
     }
 
-    pub(super) fn first_copy_sent(&mut self, piece: Piece) {
+    /// The piece is not the seed's alone any more: it was sent, or a neighbour has it from before the seed came (back).
+    pub(super) fn is_elsewhere(&mut self, piece: Piece) {
         let Some(copies) = &mut self.first_copies else { return };
-        copies.unsent.clear(piece);
+        if !copies.unsent.clear(piece) {
+            return;
+        }
         if copies.unsent.is_empty() {
             self.first_copies = None;
             self.news.clear();
@@ -201,8 +218,7 @@ impl Server {
         let round = u64::from(self.geometry.piece_size()).saturating_mul(self.neighbours.len() as u64);
         let rounds = scale(round * ROUNDS, SECOND, self.uplink.rate());
         let patience = self.config.idle_patience.max(Duration::from_nanos(rounds));
-        let last =
-            self.first_copies.as_ref().is_some_and(|copies| copies.pool.is_empty()) && !neighbour.unasked.is_empty();
+        let last = self.first_copies.as_ref().is_some_and(FirstCopies::is_spent) && !neighbour.unasked.is_empty();
         let doublings = if last { 0 } else { neighbour.ignored.min(10) };
         patience.saturating_mul(1 << doublings)
     }
@@ -241,7 +257,7 @@ impl Server {
     /// With nothing left to show, what was not sent and nobody waits for is shown to others.
     fn free_the_stuck(&mut self) {
         let Some(copies) = &mut self.first_copies else { return };
-        if !copies.pool.is_empty() {
+        if !copies.is_spent() {
             return;
         }
         let asked = |piece: Piece| {

@@ -253,7 +253,7 @@ impl Server {
         let carried = &mut self.carried[piece.index()];
         *carried = carried.saturating_add(1);
         if *carried == 1 {
-            self.first_copy_sent(piece);
+            self.is_elsewhere(piece);
         }
         self.show_more(at);
     }

@@ -61,6 +61,9 @@ impl Server {
             ignored: 0,
         };
         self.average.add(&neighbour.has);
+        if self.first_copies.is_some() {
+            neighbour.has.iter().for_each(|piece| self.is_elsewhere(piece));
+        }
         if let Some(at) = self.neighbours.insert(key, neighbour) {
             self.show_first(at);
         }
@@ -131,7 +134,13 @@ impl Server {
     pub(super) fn neighbour_has(&mut self, key: PeerKey, pieces: impl Iterator<Item = Piece>) {
         let Some(at) = self.find(key) else { return };
         let has = &mut self.neighbours[at].has;
-        pieces.for_each(|piece| self.average.gain(has, piece));
+        if self.first_copies.is_none() {
+            return pieces.for_each(|piece| self.average.gain(has, piece));
+        }
+        let pieces: Vec<_> = pieces.inspect(|&piece| self.average.gain(has, piece)).collect();
+        for piece in pieces {
+            self.is_elsewhere(piece);
+        }
     }
 
     pub(super) fn neighbour_left(&mut self, key: PeerKey) {

@@ -311,6 +311,22 @@ fn one_that_was_alone_shares_what_it_has_yet_to_ask_for_with_those_who_come() {
 }
 
 #[test]
+fn a_lone_seed_that_comes_back_sends_first_what_nobody_has() {
+    let mut server = server(100, Role::LoneSeed, Config::default());
+    let mut joins = |peer, pieces: u32| {
+        let mut has = Bitfield::new(100);
+        (0..pieces).for_each(|piece| assert!(has.set(Piece(piece))));
+        server.handle(Input::NeighbourJoined { peer: PeerKey(peer), has: Have::Some(has) }, at(0));
+        outputs(&mut server)
+    };
+    let kept = shown_to(1, &joins(1, 60));
+    let said = joins(2, 50);
+    server.handle(Input::NeighbourHas { peer: PeerKey(1), pieces: vec![Piece(99)] }, at(0));
+    let sent = takes_all(&mut server, 2, said, at(0));
+    assert_eq!(sent, (60..99).filter(|piece| !kept.contains(piece)).collect());
+}
+
+#[test]
 fn a_sleeper_does_not_keep_the_last_pieces() {
     let mut server = server(20, Role::LoneSeed, Config::default());
     let asleep = shown_to(5, &join(&mut server, 5, at(0)));

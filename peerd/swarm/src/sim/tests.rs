@@ -111,6 +111,7 @@ fn coming_one_after_another_costs_nothing() {
     for millis in [100, 400, 800, 1600] {
         let arrivals = Arrivals::Over(Duration::from_millis(millis));
         assert_near_the_bound(&Scenario { arrivals, ..swarm(16, 50, 64, 64) }, 1_150);
+        assert_near_the_bound(&Scenario { arrivals, ..swarm(32, 50, 64, 64) }, 1_250);
     }
 }
 

@@ -99,9 +99,8 @@ impl Simulation {
         }
         machine.look_at = None;
         self.meet_holders(peer);
-        if first || self.has_few(peer) {
-            self.meet_some(peer);
-        }
+        // Among many, half of them the first time: as many find this one.
+        self.meet_some(peer, if first { NEIGHBOURS / 2 } else { NEIGHBOURS });
         let (few, luck) = (self.has_few(peer), self.rng.below(1000));
         let after = self.machine(peer).looks.pause(few, luck);
         self.plan_look(peer, after);
@@ -131,16 +130,19 @@ impl Simulation {
         }
     }
 
-    /// Connects to machines of a random sample, as far as both have room: to half as many as it is to have, for as many find it.
-    fn meet_some(&mut self, peer: u32) {
-        let others = u32::try_from(self.present.len()).unwrap_or(u32::MAX);
+    /// Connects to machines of a random sample, until it knows `most`, as far as both have room.
+    fn meet_some(&mut self, peer: u32, most: usize) {
         if self.present.len() <= NEIGHBOURS + 1 {
             for other in self.present.clone() {
                 self.meet(peer, other);
             }
             return;
         }
-        for _ in 0..NEIGHBOURS / 2 {
+        let others = u32::try_from(self.present.len()).unwrap_or(u32::MAX);
+        for _ in 0..NEIGHBOURS {
+            if self.machines[peer as usize].linked.len() >= most {
+                return;
+            }
             let other = self.present[self.rng.below(others) as usize];
             self.meet(peer, other);
         }

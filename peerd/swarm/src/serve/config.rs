@@ -16,9 +16,6 @@ pub struct Config {
     /// The same of a lone seed. More than others have, so that it has the larger share of its neighbours' downlinks:
     /// everybody waits for what it alone can send.
     pub lone_grants: usize,
-    /// Grants of one neighbour that are under way at once; of the only one there is, one. Pieces that go the same way side by
-    /// side arrive together, and the uplink waits a round trip for the next ask; one after another, it comes in time.
-    pub grants_each: usize,
     /// Grants that are never exceeded, slow ones set aside included.
     pub max_grants: usize,
     /// Work that should be under way on the uplink, as time at its measured rate, whosever it is.
@@ -55,7 +52,6 @@ impl Default for Config {
             max_waiting: 256,
             min_grants: 12,
             lone_grants: 16,
-            grants_each: 2,
             max_grants: 64,
             grant_queue: Duration::from_millis(5),
             initial_grants: 64 << 10,

@@ -206,21 +206,14 @@ impl Server {
         self.queue.take_next(lead, self.first_copies_go(), sent, &full)
     }
 
-    /// Neighbours with as many grants as one may have.
-    fn full(&self) -> SmallVec<[PeerKey; 8]> {
-        let mut full = SmallVec::new();
+    /// Neighbours that are being sent a piece and get the next when it has gone: pieces that go the same way side by side arrive
+    /// together, and the uplink waits a round trip for the next ask; one after another, it comes in time. Nobody has to wait
+    /// while little is under way.
+    fn full(&self) -> SmallVec<[PeerKey; 16]> {
         if self.uplink.has_little(&self.config) {
-            return full;
+            return SmallVec::new();
         }
-        let each = if self.neighbours.len() < 2 { 1 } else { self.config.grants_each };
-        let grants = &self.uplink.grants;
-        for grant in grants {
-            let peer = grant.peer;
-            if !full.contains(&peer) && grants.iter().filter(|grant| grant.peer == peer).count() >= each {
-                full.push(peer);
-            }
-        }
-        full
+        self.uplink.grants.iter().map(|grant| grant.peer).collect()
     }
 
     pub(super) fn first_copies_go(&self) -> FirstCopiesGo {

@@ -81,6 +81,13 @@ def row(case, real, model):
             f"| {model['first_s']:.2f} | {real['first_s']:.2f} | {model['bound_s']:.2f} | {real['machine_cpu']:.2f} |"), off
 
 
+def processor():
+    """As proc(5) names it."""
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else "unknown"
+
+
 def write(rows, constants, runs, worst):
     path = os.path.join(ROOT, "BENCHMARKS.md")
     with open(path) as file:
@@ -95,8 +102,8 @@ are the limit, which the simulator does not model.
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {table}
 
-Machine: {os.cpu_count()} cores, Linux {os.uname().release}. Constants {constants['source']}: {constants['service']} a request,
-{constants['verify_per_mib']} a MiB, {constants['connect']} a connection. `peerd/swarm/benches/accuracy.py` writes this.
+Machine: {os.cpu_count()} cores ({processor()}), Linux {os.uname().release.split('-')[0]}. Constants of `peerctl simulate calibrate`
+there: {constants['service']} a request, {constants['verify_per_mib']} a MiB, {constants['connect']} a connection. `peerd/swarm/benches/accuracy.py` writes this.
 {END}"""
     before, rest = text.split(BEGIN)
     with open(path, "w") as file:

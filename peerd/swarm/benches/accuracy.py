@@ -103,7 +103,8 @@ are the limit, which the simulator does not model.
 {table}
 
 Machine: {os.cpu_count()} cores ({processor()}), Linux {os.uname().release.split('-')[0]}. Constants of `peerctl simulate calibrate`
-there: {constants['service']} a request, {constants['verify_per_mib']} a MiB, {constants['connect']} a connection. `peerd/swarm/benches/accuracy.py` writes this.
+there: {constants['service']} a request, {constants['verify_per_mib']} a MiB, {constants['connect']} a connection.
+`peerd/swarm/benches/accuracy.py` writes this.
 {END}"""
     before, rest = text.split(BEGIN)
     with open(path, "w") as file:

@@ -30,7 +30,7 @@ pub(super) struct FirstCopies {
     /// The next is the last.
     pool: Vec<Piece>,
     /// Pieces that nobody else has, as far as known.
-    unsent: Bitfield,
+    only_here: Bitfield,
     /// Pieces that were sent and not told to all yet wait in the news once this is set.
     opened: bool,
 }
@@ -43,12 +43,12 @@ impl FirstCopies {
 
     /// Whether nothing is left to show: what came back to the pool may have been asked for and sent even so.
     fn is_spent(&self) -> bool {
-        !self.pool.iter().rev().any(|&piece| self.unsent.get(piece))
+        !self.pool.iter().rev().any(|&piece| self.only_here.get(piece))
     }
 
     /// Whether something is left to show a neighbour that has `has`.
     fn holds_one_for(&self, has: &Bitfield) -> bool {
-        self.pool.iter().rev().any(|&piece| self.unsent.get(piece) && !has.get(piece))
+        self.pool.iter().rev().any(|&piece| self.only_here.get(piece) && !has.get(piece))
     }
 
     /// Takes out the next piece to show a neighbour that has `has`.
@@ -56,7 +56,7 @@ impl FirstCopies {
         loop {
             let at = self.pool.iter().rposition(|&piece| !has.get(piece))?;
             let piece = self.pool.remove(at);
-            if self.unsent.get(piece) {
+            if self.only_here.get(piece) {
                 return Some(piece);
             }
         }
@@ -68,7 +68,7 @@ impl FirstCopies {
         for at in (1..count).rev() {
             pool.swap(at as usize, rng.below(at + 1) as usize);
         }
-        Self { pool, unsent: Bitfield::full(count), opened: false }
+        Self { pool, only_here: Bitfield::full(count), opened: false }
     }
 }
 
@@ -77,7 +77,7 @@ impl Server {
     pub(super) fn open_to_all(&self) -> Bitfield {
         let mut open = Bitfield::new(self.geometry.count());
         if let Some(copies) = self.first_copies.as_ref().filter(|copies| copies.opened) {
-            (0..self.geometry.count()).map(Piece).filter(|&piece| !copies.unsent.get(piece)).for_each(|piece| {
+            (0..self.geometry.count()).map(Piece).filter(|&piece| !copies.only_here.get(piece)).for_each(|piece| {
                 open.set(piece);
             });
         }
@@ -125,7 +125,8 @@ impl Server {
     /// was alone for a while, or that was fast and is not any more, would keep all of them waiting for it.
     fn refill_pool_for(&mut self, at: usize) {
         let Some(copies) = &mut self.first_copies else { return };
-        if copies.holds_one_for(&self.neighbours[at].has) {
+        let neighbour = &self.neighbours[at];
+        if neighbour.unasked.count() > self.config.min_ahead / 2 || copies.holds_one_for(&neighbour.has) {
             return;
         }
         let others = self.neighbours.iter_mut().enumerate().filter(|&(other, _)| other != at);
@@ -172,7 +173,7 @@ impl Server {
     /// What a neighbour that left was shown and never asked for.
     pub(super) fn take_back(&mut self, unasked: &Bitfield) {
         if let Some(copies) = &mut self.first_copies {
-            copies.pool.extend(unasked.iter().filter(|&piece| copies.unsent.get(piece)));
+            copies.pool.extend(unasked.iter().filter(|&piece| copies.only_here.get(piece)));
         }
     }
 
@@ -189,12 +190,12 @@ impl Server {
     }
 
     /// The piece is not the seed's alone any more: it was sent, or a neighbour has it from before the seed came (back).
-    pub(super) fn is_elsewhere(&mut self, piece: Piece) {
+    pub(super) fn note_elsewhere(&mut self, piece: Piece) {
         let Some(copies) = &mut self.first_copies else { return };
-        if !copies.unsent.clear(piece) {
+        if !copies.only_here.clear(piece) {
             return;
         }
-        if copies.unsent.is_empty() {
+        if copies.only_here.is_empty() {
             self.first_copies = None;
             self.news.clear();
             self.show_everything();
@@ -265,6 +266,6 @@ impl Server {
                 || self.queue.wants(piece)
                 || self.neighbours.iter().any(|neighbour| neighbour.unasked.get(piece))
         };
-        copies.pool = copies.unsent.iter().filter(|&piece| !asked(piece)).collect();
+        copies.pool = copies.only_here.iter().filter(|&piece| !asked(piece)).collect();
     }
 }

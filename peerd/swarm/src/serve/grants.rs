@@ -246,7 +246,7 @@ impl Server {
         let carried = &mut self.carried[piece.index()];
         *carried = carried.saturating_add(1);
         if *carried == 1 {
-            self.is_elsewhere(piece);
+            self.note_elsewhere(piece);
         }
         self.show_more(at);
     }

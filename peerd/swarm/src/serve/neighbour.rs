@@ -62,7 +62,7 @@ impl Server {
         };
         self.average.add(&neighbour.has);
         if self.first_copies.is_some() {
-            neighbour.has.iter().for_each(|piece| self.is_elsewhere(piece));
+            neighbour.has.iter().for_each(|piece| self.note_elsewhere(piece));
         }
         if let Some(at) = self.neighbours.insert(key, neighbour) {
             self.show_first(at);
@@ -139,7 +139,7 @@ impl Server {
         }
         let pieces: Vec<_> = pieces.inspect(|&piece| self.average.gain(has, piece)).collect();
         for piece in pieces {
-            self.is_elsewhere(piece);
+            self.note_elsewhere(piece);
         }
     }
 

@@ -103,9 +103,9 @@ fn run(args: Run) -> ExitCode {
     }
 }
 
-/// Threads that move bytes: for half of the processors. Hashing, reading and writing have threads of their own; where
-/// there were as many of these as processors besides, both would wake one another for every piece and move between the
-/// processors (3.0 instead of 3.4 CPU-seconds per GiB on two).
+/// Threads that move bytes: for half of the processors. What waits for a disk has threads of its own; where there were as
+/// many of these as processors besides, both would wake one another for every piece and move between the processors (3.0
+/// instead of 3.4 CPU-seconds per GiB on two).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }

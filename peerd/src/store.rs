@@ -5,6 +5,7 @@
 //! - [`manifests`]: piece hashes of what is shared or being fetched, checked whenever they are read;
 //! - [`source`]: pieces of a shared file, checked before they leave;
 //! - [`part`]: the file that a download grows in, and its way to its final name;
+//! - [`writer`]: the thread that writes to it;
 //! - [`resume`]: what a download leaves for the next start.
 //!
 //! Invariant: a file gets its final name only after every piece of it was hashed, written and synced; a piece that is
@@ -13,7 +14,8 @@
 //! A crash loses the pieces that were in flight and nothing else: notes only say which part file belongs to which
 //! download; what is in it is found by hashing.
 //!
-//! Everything here blocks. Callers on async threads go through `tokio::task::spawn_blocking`.
+//! Everything here blocks but for what says that it does not. Callers on async threads go through
+//! `tokio::task::spawn_blocking`.
 
 pub mod buffers;
 pub mod layout;
@@ -21,3 +23,4 @@ pub mod manifests;
 pub mod part;
 pub mod resume;
 pub mod source;
+pub mod writer;

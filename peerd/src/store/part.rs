@@ -10,7 +10,6 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use proto::ids::{ByteCount, FileId};
@@ -113,8 +112,6 @@ pub struct Part {
     destination: Destination,
     name: OsString,
     file: File,
-    /// The system lets one write to a file at a time, and has the others spin on a processor meanwhile.
-    writing: Mutex<()>,
 }
 
 impl Part {
@@ -153,14 +150,13 @@ impl Part {
         if meta.len() != size.as_u64() {
             file.set_len(size.as_u64()).map_err(failed)?;
         }
-        Ok((Self { destination, name, file, writing: Mutex::default() }, resumed))
+        Ok((Self { destination, name, file }, resumed))
     }
 
     /// Writes a piece at its place. The caller has hashed it.
     pub fn write(&self, mut offset: u64, chunks: &[Bytes]) -> io::Result<()> {
         let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
         let mut rest = slices.as_mut_slice();
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         while !rest.is_empty() {
             // Linux takes 1024 slices at once (`IOV_MAX`).
             let written = match rustix::io::pwritev(&self.file, &rest[..rest.len().min(1024)], offset) {

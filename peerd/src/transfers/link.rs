@@ -29,7 +29,7 @@ use self::census::{Census, Fetch, Wait};
 use self::pieces::Pieces;
 use super::bearer::{Bearer, Calls, Peer};
 use crate::figures::Figures;
-use crate::store::part::Part;
+use crate::store::writer::Writer;
 use crate::throttle::{Lane, PerPeer, Throttle, Turn};
 
 pub mod census;
@@ -97,7 +97,7 @@ pub struct Shared {
     /// What the pieces must hash to.
     pub manifest: Arc<Manifest>,
     /// Where they go.
-    pub part: Arc<Part>,
+    pub writer: Writer,
 }
 
 /// The limits of everything that is fetched. Clones share them.
@@ -299,9 +299,9 @@ impl Errand {
         let fact = match self.receive(Pieces::ask(&mut calls, &request), &mut fetch).await {
             Ok(chunks) => {
                 fetch.goes_to(Wait::Disk);
-                store(Arc::clone(&self.shared), piece, chunks.into()).await
+                self.store(chunks.into()).await
             }
-            Err(Refusal::TooLong) => Fact::Rejected(piece),
+            Err(Refusal::Wrong) => Fact::Rejected(piece),
             Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
             Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
             Err(Refusal::Elsewhere) => Fact::Failed(piece, Failure::Elsewhere),
@@ -315,25 +315,39 @@ impl Errand {
         (piece, fact)
     }
 
-    /// Takes the piece in. Never more than its length is held.
+    /// Takes the piece in, and hashes each part where it was decrypted: no other thread has to be woken for it. Never more
+    /// than the length of the piece is held.
     async fn receive(
         &self,
         call: impl Future<Output = Result<Pieces, Status>>,
         fetch: &mut Fetch,
     ) -> Result<Vec<Bytes>, Refusal> {
         let mut pieces = within(call).await??;
-        let mut left = self.shared.manifest.geometry().len(self.piece.0) as usize;
+        let manifest = &self.shared.manifest;
+        let mut left = manifest.geometry().len(self.piece.0) as usize;
+        let mut check = PieceCheck::new(&manifest.geometry(), self.piece.0);
         let mut chunks = Vec::new();
         while let Some(bytes) = within(pieces.next()).await?? {
             self.shared.figures.received(bytes.len());
-            left = left.checked_sub(bytes.len()).ok_or(Refusal::TooLong)?;
+            left = left.checked_sub(bytes.len()).ok_or(Refusal::Wrong)?;
+            check.update(&bytes);
             if chunks.is_empty() {
                 (self.report)(Fact::Begun(self.piece));
             }
             self.pace.pass(self.turn, bytes.len(), fetch).await;
             chunks.push(bytes);
         }
-        Ok(chunks)
+        if manifest.accepts(self.piece.0, &check) { Ok(chunks) } else { Err(Refusal::Wrong) }
+    }
+
+    async fn store(&self, chunks: Arc<[Bytes]>) -> Fact {
+        let offset = self.shared.manifest.geometry().offset(self.piece.0);
+        match self.shared.writer.write(offset, Arc::clone(&chunks)).await {
+            Some(Ok(())) => Fact::Stored(self.piece, chunks),
+            Some(Err(error)) => Fact::NotWritten(self.piece, error),
+            // Only on the way to the daemon's end.
+            None => Fact::Failed(self.piece, Failure::Lost),
+        }
     }
 }
 
@@ -348,8 +362,8 @@ enum Refusal {
     Elsewhere,
     /// The connection broke, or went silent.
     Lost,
-    /// More bytes than the piece has.
-    TooLong,
+    /// What came is not that piece.
+    Wrong,
 }
 
 impl From<Status> for Refusal {
@@ -365,33 +379,6 @@ impl From<Status> for Refusal {
 
 async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
     tokio::time::timeout(SILENCE, wait).await.map_err(|_| Refusal::Lost)
-}
-
-/// Hashes what came and writes it if it is that piece.
-async fn store(shared: Arc<Shared>, piece: Piece, chunks: Arc<[Bytes]>) -> Fact {
-    let written = Arc::clone(&chunks);
-    let stored = tokio::task::spawn_blocking(move || {
-        if !is_piece(&shared.manifest, piece.0, &written) {
-            return Ok(false);
-        }
-        shared.part.write(shared.manifest.geometry().offset(piece.0), &written).map(|()| true)
-    });
-    match stored.await {
-        Ok(Ok(true)) => Fact::Stored(piece, chunks),
-        Ok(Ok(false)) => Fact::Rejected(piece),
-        Ok(Err(error)) => Fact::NotWritten(piece, error),
-        // Only on the way to the daemon's end.
-        Err(_) => Fact::Failed(piece, Failure::Lost),
-    }
-}
-
-/// Whether these chunks, one after the other, are that piece.
-fn is_piece(manifest: &Manifest, piece: u32, chunks: &[Bytes]) -> bool {
-    let mut check = PieceCheck::new(&manifest.geometry(), piece);
-    for chunk in chunks {
-        check.update(chunk);
-    }
-    manifest.accepts(piece, &check)
 }
 
 #[cfg(test)]

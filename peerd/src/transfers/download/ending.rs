@@ -19,7 +19,7 @@ impl State {
         self.waiting = None;
         self.locate = None;
         self.listening = None;
-        let part = Arc::clone(&swarming.shared().part);
+        let part = Arc::clone(swarming.shared().writer.part());
         drop(swarming);
         let (me, note) = (self.me.clone(), self.args.note.clone());
         tokio::spawn(async move {
@@ -81,7 +81,7 @@ impl State {
     pub(super) fn cancel(&mut self) {
         self.explain();
         let part = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Swarming(swarming) => Some(Arc::clone(&swarming.shared().part)),
+            Phase::Swarming(swarming) => Some(Arc::clone(swarming.shared().writer.part())),
             _ => None,
         };
         let mut last = self.view(TransferState::Cancelled, Some("given up by the user".into()));

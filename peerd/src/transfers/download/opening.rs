@@ -11,6 +11,7 @@ use super::swarming::Swarming;
 use super::{Msg, Phase, State, finding};
 use crate::shares;
 use crate::store::part::{BadDestination, Part};
+use crate::store::writer::Writer;
 use crate::transfers::link;
 use crate::transfers::link::census::Census;
 
@@ -57,7 +58,8 @@ impl State {
                     each: self.args.tools.downlink.each.clone(),
                 };
                 let (census, figures) = (Census::default(), self.args.tools.figures.clone());
-                let shared = link::Shared { identity, bearer, limits, census, figures, manifest, part };
+                let writer = Writer::new(part);
+                let shared = link::Shared { identity, bearer, limits, census, figures, manifest, writer };
                 let mut swarming = Swarming::new(shared, self.args.tools.policy.clone(), stored, self.me.clone());
                 let mut events = if self.args.note.paused { swarming.pause() } else { Vec::new() };
                 events.extend(swarming.drain());

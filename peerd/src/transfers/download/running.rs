@@ -92,7 +92,7 @@ impl State {
     /// A full disk is waited for; any other fault of it is final.
     fn not_written(&mut self, error: std::io::Error) {
         let Phase::Swarming(swarming) = &mut self.phase else { return };
-        let part = Arc::clone(&swarming.shared().part);
+        let part = Arc::clone(swarming.shared().writer.part());
         if !outcome::is_full(&error) {
             return self.fail(BadDestination::Io { path: self.args.note.path.clone(), error }.into());
         }
@@ -113,7 +113,7 @@ impl State {
         let Phase::Swarming(swarming) = &mut self.phase else { return };
         let progress = swarming.progress();
         let needed = ByteCount::new(progress.total_bytes - progress.stored_bytes);
-        if swarming.shared().part.check_room(needed).is_err() {
+        if swarming.shared().writer.part().check_room(needed).is_err() {
             self.me.send_after(ROOM_EVERY, || Msg::LookForRoom);
             return;
         }

@@ -29,7 +29,7 @@ pub(super) async fn answers(listen: SocketAddr, tls: bool) -> Result<(), String>
 
 async fn status(address: SocketAddr, tls: bool) -> anyhow::Result<StatusCode> {
     // One cryptography for all of TLS. Fails only where one was installed before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // Whether the certificate is right is for clients to say, who know by which name they call; nothing secret is sent.
     let client = Client::builder().timeout(PATIENCE).no_proxy().tls_danger_accept_invalid_certs(true).build()?;
     let scheme = if tls { "https" } else { "http" };

@@ -59,7 +59,7 @@ impl Api {
 
     pub(crate) fn with(base: String, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         // reqwest wants a provider even where there is no TLS; the second test to come here finds it installed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = change(Client::builder().timeout(PATIENCE)).build().unwrap();
         Self { base, http }
     }

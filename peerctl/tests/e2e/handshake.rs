@@ -64,7 +64,8 @@ async fn whoever_proves_no_key_of_their_own_ends_at_the_handshake() {
     // A certificate is public: peer 2 shows its own to everybody. Without the key it opens nothing.
     let (_, certificate) = speak(&two, config(&two)).await.unwrap();
     let secret = PrivateKeyDer::from_pem_file(&key).unwrap();
-    let stolen = CertifiedKey::new(vec![certificate], rustls::crypto::ring::sign::any_supported_type(&secret).unwrap());
+    let stolen =
+        CertifiedKey::new(vec![certificate], rustls::crypto::aws_lc_rs::sign::any_supported_type(&secret).unwrap());
     let refused = refusal(Arc::new(SingleCertAndKey::from(stolen))).await;
     assert!(refused.contains("DecryptError"), "{refused}");
     assert!(one.ctl(["status"]).status.success());

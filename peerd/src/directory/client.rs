@@ -146,7 +146,7 @@ impl Client {
     /// The certificates cannot be read, or TLS cannot be set up.
     pub fn new(base: &str, ca: Option<&Path>) -> Result<Self, BadClient> {
         // One cryptography for all of TLS. Fails only where one was installed before, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)

@@ -126,7 +126,7 @@ fn tls(server: &PostgresServer) -> Result<MakeRustlsConnect, String> {
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = versions.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

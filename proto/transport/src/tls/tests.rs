@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proto::ids::{PeerId, PublicKey};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
 use rustls::client::ResolvesClientCert;
-use rustls::crypto::ring::sign::any_supported_type;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -108,7 +108,7 @@ async fn no_session_is_resumed_whichever_side_would() {
     let mut eager_client = client_config(&caller, peer.peer_id());
     eager_client.resumption = Resumption::default();
     let mut eager_server = server_config(&peer);
-    (eager_server.send_tls13_tickets, eager_server.ticketer) = (2, ring::Ticketer::new().unwrap());
+    (eager_server.send_tls13_tickets, eager_server.ticketer) = (2, aws_lc_rs::Ticketer::new().unwrap());
 
     let (client, server) = (client_config(&caller, peer.peer_id()), server_config(&peer));
     for (client, server) in [(&eager_client, &server), (&client, &eager_server)] {

@@ -70,7 +70,7 @@ pub fn web_server_config(certificate: &Path, key: &Path) -> Result<ServerConfig,
         PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error, |path| WebTlsError::NoKey { path }))?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .expect("ring has suites for TLS 1.2 and 1.3")
+        .expect("it has suites for TLS 1.2 and 1.3")
         .with_no_client_auth()
         .with_single_cert(chain, secret)
         .map_err(|source| refused(certificate, key, source))?;

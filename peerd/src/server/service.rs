@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
 use transport::{Backlog, PeerIdentity};
 
-use super::limits::{MANIFEST_PART, MOST_PIECES, READS};
+use super::limits::{LARGEST_READ_AT_ONCE, MANIFEST_PART, MOST_PIECES, READS};
 use super::listing;
 use super::offers::{Gains, Offer, Offers, Source};
 use super::pretence::Pretence;
@@ -122,6 +122,9 @@ impl Service {
         if let Some(chunks) = offer.recent(Piece(piece)) {
             return Ok(chunks.iter().cloned().collect());
         }
+        if let Some(bytes) = self.read_at_once(offer, piece) {
+            return Ok(VecDeque::from([bytes]));
+        }
         // The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
         let permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| stopping())?;
         let (reading, buffers) = (Arc::clone(offer), self.buffers.clone());
@@ -140,6 +143,21 @@ impl Service {
             Status::failed_precondition("this peer no longer has that piece")
         })?;
         Ok(VecDeque::from([bytes]))
+    }
+
+    /// What is in memory is read and hashed right here, and is still in the processor's cache when it is encrypted: no other
+    /// thread has to be woken, here and there again.
+    fn read_at_once(&self, offer: &Offer, piece: u32) -> Option<Bytes> {
+        let (manifest, buffers) = (offer.manifest(), &self.buffers);
+        if manifest.geometry().len(piece) as usize > LARGEST_READ_AT_ONCE {
+            return None;
+        }
+        match offer.source() {
+            Source::Share(path) => {
+                source::read_piece_at_once(&source::open_regular_at_once(&path).ok()?, manifest, piece, buffers)
+            }
+            Source::Part(part) => source::read_piece_at_once(part.file(), manifest, piece, buffers),
+        }
     }
 
     /// Cuts a stream off when the server stops: the peer is to ask elsewhere at once, not after a deadline.

@@ -2,7 +2,7 @@
 //! before it leaves.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -11,10 +11,13 @@ use bytes::Bytes;
 use proto::ids::ByteCount;
 use proto::manifest::Manifest;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 use serde::{Deserialize, Serialize};
 
 use super::buffers::Buffers;
+
+/// What `statfs` calls a file system whose pages are memory (`linux/magic.h`).
+const TMPFS: i64 = 0x0102_1994;
 
 /// Size and time of change of a file: as long as they stay, it is not hashed anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -48,7 +51,16 @@ pub enum Unreadable {
 /// Opens a regular file for reading, at a path that was resolved before (`shares::scan::resolve`). A link anywhere in it,
 /// put there since, leads nowhere. A pipe or a device in its place is refused, without waiting for it.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = File::from(open_unlinked(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
+    regular(open_unlinked(path, OFlags::RDONLY | OFlags::NONBLOCK)?)
+}
+
+/// The same, if it can be done without waiting for a disk (`RESOLVE_CACHED`, Linux 5.12).
+pub fn open_regular_at_once(path: &Path) -> io::Result<File> {
+    regular(open_resolved(path, OFlags::RDONLY | OFlags::NONBLOCK, ResolveFlags::CACHED)?)
+}
+
+fn regular(opened: OwnedFd) -> io::Result<File> {
+    let file = File::from(opened);
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -59,7 +71,11 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Opens what lies at a path, and nothing that a link in it points to: whatever is swapped in behind our back, before the
 /// call or during it, is refused by the system (`openat2`, Linux 5.6).
 pub(super) fn open_unlinked(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    open_resolved(path, flags, ResolveFlags::empty())
+}
+
+fn open_resolved(path: &Path, flags: OFlags, how: ResolveFlags) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | how;
     match rustix::fs::openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
         Err(Errno::LOOP) => Err(io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link is in its way")),
         other => Ok(other?),
@@ -80,6 +96,33 @@ pub fn read_piece(file: &File, manifest: &Manifest, piece: u32, buffers: &Buffer
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable::Changed),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The same without waiting for a disk; nothing where that cannot be, or where the piece is not what it should be:
+/// [`read_piece`] says why.
+pub fn read_piece_at_once(file: &File, manifest: &Manifest, piece: u32, buffers: &Buffers) -> Option<Bytes> {
+    let geometry = manifest.geometry();
+    let mut buffer = buffers.take(geometry.len(piece) as usize);
+    let read = read_at_once(file, buffer.as_mut(), geometry.offset(piece));
+    (read.is_ok() && manifest.verify(piece, buffer.as_ref())).then(|| buffer.freeze())
+}
+
+fn read_at_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let mut rest = [IoSliceMut::new(&mut buffer[filled..])];
+        match rustix::io::preadv2(file, &mut rest, offset + filled as u64, ReadWriteFlags::NOWAIT) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            // There is no disk to wait for, and so no way to ask for not waiting.
+            Err(Errno::OPNOTSUPP) if rustix::fs::fstatfs(file)?.f_type == TMPFS => {
+                return file.read_exact_at(buffer, offset);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -111,6 +154,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_memory_is_read_at_once_and_checked_as_well() {
+        // Pages of tmpfs are always there; elsewhere the system may have let go of them.
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        let path = folder.path().join("f");
+        let content: Vec<u8> = (0..40_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        std::fs::write(&path, &content).unwrap();
+        let mut builder = Builder::new(ByteCount::new(40_000)).unwrap();
+        builder.update(&content);
+        let manifest = builder.finish().unwrap();
+        let file = open_regular_at_once(&path).unwrap();
+        let buffers = Buffers::default();
+        let read = |piece| read_piece_at_once(&file, &manifest, piece, &buffers);
+        assert_eq!(read(1).unwrap(), content[16_384..32_768]);
+        assert_eq!(read(2).unwrap(), content[32_768..]);
+        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"x", 20_000).unwrap();
+        assert!(read(1).is_none(), "it was changed");
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(33_000).unwrap();
+        assert!(read(2).is_none(), "it is shorter");
+    }
+
+    #[test]
     fn only_regular_files_are_opened() {
         let folder = tempfile::tempdir().unwrap();
         let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
@@ -118,6 +182,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
         for path in [pipe.as_path(), link.as_path(), folder.path(), Path::new("/dev/zero")] {
             assert!(open_regular(path).is_err(), "{}", path.display());
+            assert!(open_regular_at_once(path).is_err(), "{}", path.display());
         }
     }
 

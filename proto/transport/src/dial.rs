@@ -53,7 +53,7 @@ impl Default for DialOptions {
             connect_timeout: Duration::from_secs(5),
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(10),
-            frame_size: 256 << 10,
+            frame_size: 1 << 20,
             stream_window: 4 << 20,
             connection_window: 8 << 20,
         }

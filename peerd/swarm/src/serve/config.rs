@@ -53,7 +53,7 @@ impl Default for Config {
             min_grants: 12,
             lone_grants: 16,
             max_grants: 64,
-            grant_queue: Duration::from_millis(5),
+            grant_queue: Duration::from_millis(2),
             initial_grants: 64 << 10,
             slow_grant: Duration::from_millis(500),
             fair_pieces: 2,

@@ -31,6 +31,10 @@ use super::tracked::{self, Origin};
 use super::{BoxError, Limits};
 use crate::tls::PeerIdentity;
 
+/// Bytes that are encrypted before they are handed to the system: a part of a piece in one call. rustls itself stops at 64 KiB,
+/// which the heads of its records make a packet for loopback and a scrap of another.
+const SEALED: usize = 272 << 10;
+
 /// What all connections of a listener share.
 pub(super) struct Server {
     tls: Option<TlsAcceptor>,
@@ -106,7 +110,10 @@ async fn shake_hands(
     stream: TcpStream,
     remote: SocketAddr,
 ) -> Option<TlsStream<TcpStream>> {
-    let handshake = tokio::time::timeout(server.limits.handshake, acceptor.accept(stream));
+    let handshake = tokio::time::timeout(
+        server.limits.handshake,
+        acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(SEALED))),
+    );
     match server.shutdown.run_until_cancelled(handshake).await? {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {

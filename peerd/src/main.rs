@@ -11,6 +11,10 @@ use peerd::store::layout::StateDir;
 use peerd::{node, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The C library's gives memory back to the system and takes it again for each piece, a page fault for every 4 KiB.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit status of a bad configuration (`EX_CONFIG` of sysexits.h).
 const BAD_CONFIG: u8 = 78;
 

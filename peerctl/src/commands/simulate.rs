@@ -104,8 +104,12 @@ async fn ask(cx: &Context<'_>, scenario: Scenario) -> Result<Answer, Failure> {
     });
     tokio::select! {
         answer = running => answer,
-        () = cx.interrupted() => so_far.take().map(|answer| *answer).ok_or_else(interrupted),
+        () = cx.interrupted() => so_far.take().map(|answer| *answer).ok_or_else(too_early),
     }
+}
+
+fn too_early() -> Failure {
+    Failure::new(FailureCode::Cancelled, "interrupted before anything was known")
 }
 
 fn interrupted() -> Failure {

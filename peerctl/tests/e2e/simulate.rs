@@ -63,7 +63,7 @@ fn two_scenarios_and_a_real_file_with_its_holders() {
 
 /// A question that takes minutes.
 fn long(peer: &Peer) -> std::process::Child {
-    let mut command = peer.command(["--json", "simulate", "--peers", "20000", "--size", "64MiB"]);
+    let mut command = peer.command(["--json", "simulate", "--peers", "2000", "--size", "4GiB"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -91,7 +91,7 @@ fn the_daemon_works_on_meanwhile_and_an_interrupt_gives_what_is_known() {
     let answer: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(
         (&answer["complete"], &answer["last_s"], &answer["peers"]),
-        (&false.into(), &Value::Null, &20_000.into())
+        (&false.into(), &Value::Null, &2_000.into())
     );
     eventually("nobody waits, so nothing computes", || !computes(&one));
 }

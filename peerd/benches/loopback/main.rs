@@ -187,7 +187,8 @@ impl Bench {
         Run { seconds, cpu: [giver.cpu() - before, cpu] }
     }
 
-    /// nginx with one worker, as a peer has one connection; `None` where it, curl or openssl is missing.
+    /// nginx with one worker, as a peer has one connection, and with writes of the size that suits it; `None` where it, curl or
+    /// openssl is missing.
     fn nginx(&self) -> Option<Program> {
         let there = |program: &str| {
             Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
@@ -205,8 +206,8 @@ impl Bench {
         assert!(key.stderr(Stdio::null()).status().unwrap().success());
         let config = format!(
             "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}\n\
-             http {{ access_log off; sendfile on; server {{ listen {NGINX} ssl; ssl_protocols TLSv1.3;\n\
-             ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; root {folder}; }} }}\n"
+             http {{ access_log off; sendfile on; tcp_nopush on; server {{ listen {NGINX} ssl; ssl_protocols TLSv1.3;\n\
+             ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_buffer_size 64k; root {folder}; }} }}\n"
         );
         fs::write(self.path("nginx.conf"), config).unwrap();
         let nginx = Program::start(Command::new("nginx").arg("-c").arg(self.path("nginx.conf")));

@@ -11,7 +11,7 @@ pub const MOST_PIECES: u32 = 64;
 /// Bytes of one message, at most: as much as one HTTP/2 frame of a peer carries, and a whole piece of the usual size.
 pub const LARGEST_PART: usize = 1 << 20;
 /// Largest piece that is read and hashed where it is sent from, if it is in memory: that takes half a millisecond.
-pub const LARGEST_READ_AT_ONCE: usize = 1 << 20;
+pub const LARGEST_READ_AT_ONCE: u32 = 1 << 20;
 /// And at least: what a frame costs is no longer worth speaking of.
 pub const SMALLEST_PART: usize = 32 << 10;
 /// On a slow link a part takes no longer than this, so that news and cancelled pieces do not wait behind it.

@@ -32,7 +32,7 @@ use crate::figures::Figures;
 use crate::mailbox::Mailbox;
 use crate::shares::{self, Catalog};
 use crate::store::buffers::Buffers;
-use crate::store::source;
+use crate::store::source::{self, Unreadable, Wait};
 
 /// How long the head of an answer waits for the first part.
 const HEAD_WAITS: Duration = Duration::from_secs(20);
@@ -122,7 +122,10 @@ impl Service {
         if let Some(chunks) = offer.recent(Piece(piece)) {
             return Ok(chunks.iter().cloned().collect());
         }
-        if let Some(bytes) = self.read_at_once(offer, piece) {
+        // What is in memory is read and hashed right here, and is still in the processor's cache when it is encrypted: no other
+        // thread has to be woken, here and there again. Whatever is wrong shows once more below.
+        let is_short = offer.manifest().geometry().len(piece) <= LARGEST_READ_AT_ONCE;
+        if is_short && let Ok(bytes) = read_from(offer, piece, &self.buffers, Wait::Never) {
             return Ok(VecDeque::from([bytes]));
         }
         // The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
@@ -130,11 +133,7 @@ impl Service {
         let (reading, buffers) = (Arc::clone(offer), self.buffers.clone());
         let read = blocking(move || {
             let _permit = permit;
-            let manifest = reading.manifest();
-            match reading.source() {
-                Source::Share(path) => source::read_piece(&source::open_regular(&path)?, manifest, piece, &buffers),
-                Source::Part(part) => source::read_piece(part.file(), manifest, piece, &buffers),
-            }
+            read_from(&reading, piece, &buffers, Wait::ForDisk)
         });
         let bytes = read.await?.map_err(|error| {
             let id = offer.manifest().id();
@@ -143,21 +142,6 @@ impl Service {
             Status::failed_precondition("this peer no longer has that piece")
         })?;
         Ok(VecDeque::from([bytes]))
-    }
-
-    /// What is in memory is read and hashed right here, and is still in the processor's cache when it is encrypted: no other
-    /// thread has to be woken, here and there again.
-    fn read_at_once(&self, offer: &Offer, piece: u32) -> Option<Bytes> {
-        let (manifest, buffers) = (offer.manifest(), &self.buffers);
-        if manifest.geometry().len(piece) as usize > LARGEST_READ_AT_ONCE {
-            return None;
-        }
-        match offer.source() {
-            Source::Share(path) => {
-                source::read_piece_at_once(&source::open_regular_at_once(&path).ok()?, manifest, piece, buffers)
-            }
-            Source::Part(part) => source::read_piece_at_once(part.file(), manifest, piece, buffers),
-        }
     }
 
     /// Cuts a stream off when the server stops: the peer is to ask elsewhere at once, not after a deadline.
@@ -175,6 +159,16 @@ impl Service {
         // The notice must end the stream, or it would wait for the other one.
         let whole = futures_util::stream::select(stream.map(Some).chain(end()), stopped.map(Some).chain(end()));
         Response::new(Box::pin(until_end(whole)))
+    }
+}
+
+/// Reads a piece where its bytes are now, and hashes it.
+fn read_from(offer: &Offer, piece: u32, buffers: &Buffers, wait: Wait) -> Result<Bytes, Unreadable> {
+    match offer.source() {
+        Source::Share(path) => {
+            source::read_piece(&source::open_waiting(&path, wait)?, offer.manifest(), piece, buffers, wait)
+        }
+        Source::Part(part) => source::read_piece(part.file(), offer.manifest(), piece, buffers, wait),
     }
 }
 

@@ -48,19 +48,25 @@ pub enum Unreadable {
     Changed,
 }
 
+/// Whether reading may wait for a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as it takes.
+    ForDisk,
+    /// Not at all: what is not in memory is an error (`RESOLVE_CACHED`, Linux 5.12; `RWF_NOWAIT`).
+    Never,
+}
+
 /// Opens a regular file for reading, at a path that was resolved before (`shares::scan::resolve`). A link anywhere in it,
 /// put there since, leads nowhere. A pipe or a device in its place is refused, without waiting for it.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    regular(open_unlinked(path, OFlags::RDONLY | OFlags::NONBLOCK)?)
+    open_waiting(path, Wait::ForDisk)
 }
 
-/// The same, if it can be done without waiting for a disk (`RESOLVE_CACHED`, Linux 5.12).
-pub fn open_regular_at_once(path: &Path) -> io::Result<File> {
-    regular(open_resolved(path, OFlags::RDONLY | OFlags::NONBLOCK, ResolveFlags::CACHED)?)
-}
-
-fn regular(opened: OwnedFd) -> io::Result<File> {
-    let file = File::from(opened);
+/// The same, with a word on waiting.
+pub fn open_waiting(path: &Path, wait: Wait) -> io::Result<File> {
+    let how = if wait == Wait::Never { ResolveFlags::CACHED } else { ResolveFlags::empty() };
+    let file = File::from(open_resolved(path, OFlags::RDONLY | OFlags::NONBLOCK, how)?);
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -86,25 +92,26 @@ fn open_resolved(path: &Path, flags: OFlags, how: ResolveFlags) -> io::Result<Ow
 ///
 /// # Errors
 /// [`Unreadable::Changed`] for bytes that are not that piece: nobody must get them.
-pub fn read_piece(file: &File, manifest: &Manifest, piece: u32, buffers: &Buffers) -> Result<Bytes, Unreadable> {
+pub fn read_piece(
+    file: &File,
+    manifest: &Manifest,
+    piece: u32,
+    buffers: &Buffers,
+    wait: Wait,
+) -> Result<Bytes, Unreadable> {
     let geometry = manifest.geometry();
-    let mut buffer = buffers.take(geometry.len(piece) as usize);
-    match file.read_exact_at(buffer.as_mut(), geometry.offset(piece)) {
+    let (mut buffer, offset) = (buffers.take(geometry.len(piece) as usize), geometry.offset(piece));
+    let read = match wait {
+        Wait::ForDisk => file.read_exact_at(buffer.as_mut(), offset),
+        Wait::Never => read_at_once(file, buffer.as_mut(), offset),
+    };
+    match read {
         Ok(()) if manifest.verify(piece, buffer.as_ref()) => Ok(buffer.freeze()),
         Ok(()) => Err(Unreadable::Changed),
         // It is shorter than it was.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable::Changed),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The same without waiting for a disk; nothing where that cannot be, or where the piece is not what it should be:
-/// [`read_piece`] says why.
-pub fn read_piece_at_once(file: &File, manifest: &Manifest, piece: u32, buffers: &Buffers) -> Option<Bytes> {
-    let geometry = manifest.geometry();
-    let mut buffer = buffers.take(geometry.len(piece) as usize);
-    let read = read_at_once(file, buffer.as_mut(), geometry.offset(piece));
-    (read.is_ok() && manifest.verify(piece, buffer.as_ref())).then(|| buffer.freeze())
 }
 
 fn read_at_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -135,43 +142,26 @@ mod tests {
 
     #[test]
     fn a_changed_piece_does_not_leave() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        let content = vec![3_u8; 40_000];
-        std::fs::write(&path, &content).unwrap();
-        let mut builder = Builder::new(ByteCount::new(40_000)).unwrap();
-        builder.update(&content);
-        let manifest = builder.finish().unwrap();
-        let file = open_regular(&path).unwrap();
-        let buffers = Buffers::default();
-        let read = |piece| read_piece(&file, &manifest, piece, &buffers);
-        assert_eq!(read(2).unwrap(), content[32_768..]);
-        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"x", 20_000).unwrap();
-        assert!(matches!(read(1), Err(Unreadable::Changed)));
-        assert!(read(2).is_ok());
-        OpenOptions::new().write(true).open(&path).unwrap().set_len(33_000).unwrap();
-        assert!(matches!(read(2), Err(Unreadable::Changed)));
-    }
-
-    #[test]
-    fn what_is_in_memory_is_read_at_once_and_checked_as_well() {
-        // Pages of tmpfs are always there; elsewhere the system may have let go of them.
-        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
-        let path = folder.path().join("f");
-        let content: Vec<u8> = (0..40_000_u32).map(|at| at.to_le_bytes()[0]).collect();
-        std::fs::write(&path, &content).unwrap();
-        let mut builder = Builder::new(ByteCount::new(40_000)).unwrap();
-        builder.update(&content);
-        let manifest = builder.finish().unwrap();
-        let file = open_regular_at_once(&path).unwrap();
-        let buffers = Buffers::default();
-        let read = |piece| read_piece_at_once(&file, &manifest, piece, &buffers);
-        assert_eq!(read(1).unwrap(), content[16_384..32_768]);
-        assert_eq!(read(2).unwrap(), content[32_768..]);
-        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"x", 20_000).unwrap();
-        assert!(read(1).is_none(), "it was changed");
-        OpenOptions::new().write(true).open(&path).unwrap().set_len(33_000).unwrap();
-        assert!(read(2).is_none(), "it is shorter");
+        // Pages of tmpfs are always in memory; elsewhere the system may have let go of them.
+        let (disk, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+        for (folder, wait) in [(disk, Wait::ForDisk), (memory, Wait::Never)] {
+            let path = folder.path().join("f");
+            let content: Vec<u8> = (0..40_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+            std::fs::write(&path, &content).unwrap();
+            let mut builder = Builder::new(ByteCount::new(40_000)).unwrap();
+            builder.update(&content);
+            let manifest = builder.finish().unwrap();
+            let file = open_waiting(&path, wait).unwrap();
+            let buffers = Buffers::default();
+            let read = |piece| read_piece(&file, &manifest, piece, &buffers, wait);
+            assert_eq!(read(1).unwrap(), content[16_384..32_768]);
+            assert_eq!(read(2).unwrap(), content[32_768..]);
+            OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"x", 20_000).unwrap();
+            assert!(matches!(read(1), Err(Unreadable::Changed)));
+            assert!(read(2).is_ok());
+            OpenOptions::new().write(true).open(&path).unwrap().set_len(33_000).unwrap();
+            assert!(matches!(read(2), Err(Unreadable::Changed)));
+        }
     }
 
     #[test]
@@ -182,7 +172,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
         for path in [pipe.as_path(), link.as_path(), folder.path(), Path::new("/dev/zero")] {
             assert!(open_regular(path).is_err(), "{}", path.display());
-            assert!(open_regular_at_once(path).is_err(), "{}", path.display());
+            assert!(open_waiting(path, Wait::Never).is_err(), "{}", path.display());
         }
     }
 

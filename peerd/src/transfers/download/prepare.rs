@@ -14,7 +14,7 @@ use crate::shares::scan;
 use crate::store::buffers::Buffers;
 use crate::store::part::{BadDestination, Destination, Part};
 use crate::store::resume;
-use crate::store::source;
+use crate::store::source::{self, Wait};
 
 /// How often, and with which pause, a part file is tried that somebody still has open: an earlier incarnation of the same
 /// download may be ending its last write.
@@ -113,7 +113,7 @@ impl Plan {
             if stored.get(Piece(piece)) {
                 continue;
             }
-            if let Ok(bytes) = source::read_piece(&file, &self.manifest, piece, &buffers) {
+            if let Ok(bytes) = source::read_piece(&file, &self.manifest, piece, &buffers, Wait::ForDisk) {
                 part.write(self.manifest.geometry().offset(piece), &[bytes])?;
                 stored.set(Piece(piece));
             }

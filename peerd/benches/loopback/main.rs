@@ -206,8 +206,9 @@ impl Bench {
         assert!(key.stderr(Stdio::null()).status().unwrap().success());
         let config = format!(
             "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}\n\
-             http {{ access_log off; sendfile on; tcp_nopush on; server {{ listen {NGINX} ssl; ssl_protocols TLSv1.3;\n\
-             ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_buffer_size 64k; root {folder}; }} }}\n"
+             http {{ access_log off; sendfile on; tcp_nopush on; server {{ listen {NGINX} ssl; root {folder};\n\
+             ssl_protocols TLSv1.3; ssl_buffer_size 64k;\n\
+             ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; }} }}\n"
         );
         fs::write(self.path("nginx.conf"), config).unwrap();
         let nginx = Program::start(Command::new("nginx").arg("-c").arg(self.path("nginx.conf")));

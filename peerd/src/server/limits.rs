@@ -14,6 +14,8 @@ pub const LARGEST_PART: usize = 1 << 20;
 pub const LARGEST_READ_AT_ONCE: u32 = 1 << 20;
 /// And at least: what a frame costs is no longer worth speaking of.
 pub const SMALLEST_PART: usize = 32 << 10;
+/// From this size on, whatever there is room for may wait on a connection.
+pub const UNHELD_PART: usize = 256 << 10;
 /// On a slow link a part takes no longer than this, so that news and cancelled pieces do not wait behind it.
 pub const PART_TIME: Duration = Duration::from_millis(10);
 /// Piece hashes of one message, in bytes.

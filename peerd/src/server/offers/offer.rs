@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Source;
 use super::recent::Recent;
-use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART};
+use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART, UNHELD_PART};
 
 /// Updates that may wait for a neighbour; one that reads none of them is taken for gone.
 const UPDATES: usize = 256;
@@ -138,7 +138,7 @@ impl Offer {
     /// Bytes that may wait on a connection; nothing where the uplink is fast enough for all that there is room for.
     pub fn backlog(&self) -> Option<u32> {
         let part = self.part_size();
-        (part < LARGEST_PART).then(|| u32::try_from(part).unwrap_or(u32::MAX))
+        (part < UNHELD_PART).then(|| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
     /// Takes a neighbour in that has these pieces; nothing if there are enough. One that comes again takes the place of its

@@ -31,8 +31,9 @@ use super::tracked::{self, Origin};
 use super::{BoxError, Limits};
 use crate::tls::PeerIdentity;
 
-/// Bytes that are encrypted before they are handed to the system: a part of a piece in one call. rustls itself stops at 64 KiB,
-/// which the heads of its records make a packet for loopback and a scrap of another.
+/// Bytes that are encrypted before they are handed to the system. rustls itself stops at 64 KiB, which the heads of its records
+/// make a packet for loopback and a scrap of another: 22 calls a MiB, where it is 6 now. A mebibyte is no better, for it leaves the
+/// nearer caches.
 const SEALED: usize = 272 << 10;
 
 /// What all connections of a listener share.

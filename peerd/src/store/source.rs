@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use proto::ids::ByteCount;
-use proto::manifest::Manifest;
+use proto::manifest::{Manifest, PieceCheck};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,10 @@ use super::buffers::Buffers;
 
 /// What `statfs` calls a file system whose pages are memory (`linux/magic.h`).
 const TMPFS: i64 = 0x0102_1994;
+
+/// Bytes that are read, then hashed, of what is in memory: little enough to be in the nearer cache from the one to the other. A
+/// disk is asked for all of a piece at once.
+const HASHED_AT_ONCE: usize = 128 << 10;
 
 /// Size and time of change of a file: as long as they stay, it is not hashed anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -100,13 +104,22 @@ pub fn read_piece(
     wait: Wait,
 ) -> Result<Bytes, Unreadable> {
     let geometry = manifest.geometry();
-    let (mut buffer, offset) = (buffers.take(geometry.len(piece) as usize), geometry.offset(piece));
-    let read = match wait {
-        Wait::ForDisk => file.read_exact_at(buffer.as_mut(), offset),
-        Wait::Never => read_at_once(file, buffer.as_mut(), offset),
-    };
+    let mut buffer = buffers.take(geometry.len(piece) as usize);
+    let (mut check, mut offset) = (PieceCheck::new(&geometry, piece), geometry.offset(piece));
+    let step = if wait == Wait::Never { HASHED_AT_ONCE } else { usize::MAX };
+    // Where there is no disk to wait for there is no way to ask for not waiting.
+    let wait = if rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == TMPFS) { Wait::ForDisk } else { wait };
+    let read = buffer.as_mut().chunks_mut(step).try_for_each(|part| {
+        match wait {
+            Wait::ForDisk => file.read_exact_at(part, offset)?,
+            Wait::Never => read_at_once(file, part, offset)?,
+        }
+        check.update(part);
+        offset += part.len() as u64;
+        io::Result::Ok(())
+    });
     match read {
-        Ok(()) if manifest.verify(piece, buffer.as_ref()) => Ok(buffer.freeze()),
+        Ok(()) if manifest.accepts(piece, &check) => Ok(buffer.freeze()),
         Ok(()) => Err(Unreadable::Changed),
         // It is shorter than it was.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable::Changed),
@@ -122,10 +135,6 @@ fn read_at_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => filled += read,
             Err(Errno::INTR) => {}
-            // There is no disk to wait for, and so no way to ask for not waiting.
-            Err(Errno::OPNOTSUPP) if rustix::fs::fstatfs(file)?.f_type == TMPFS => {
-                return file.read_exact_at(buffer, offset);
-            }
             Err(error) => return Err(error.into()),
         }
     }

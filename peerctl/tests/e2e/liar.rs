@@ -39,6 +39,8 @@ pub(crate) enum Lie {
     Huge,
     /// It says it has everything and answers nothing.
     Empty,
+    /// It sends pieces that nobody asked for.
+    Unasked,
 }
 
 pub(crate) struct Liar {
@@ -147,24 +149,33 @@ impl Transfer for Service {
         Ok(Response::new(all.chain(stream::pending()).boxed()))
     }
 
-    async fn fetch_pieces(&self, request: Request<FetchPiecesRequest>) -> Answer<PiecePart> {
-        let piece = request.into_inner().first;
-        let geometry = Geometry::of(ByteCount::new(self.content.len() as u64)).unwrap();
-        let start = usize::try_from(geometry.offset(piece)).unwrap();
-        let mut data = self.content[start..start + geometry.len(piece) as usize].to_vec();
+    async fn fetch_pieces(&self, request: Request<Streaming<FetchPiecesRequest>>) -> Answer<PiecePart> {
+        let (lie, content) = (self.lie, Arc::clone(&self.content));
+        let count = Geometry::of(ByteCount::new(content.len() as u64)).unwrap().count();
+        let asked =
+            request.into_inner().flat_map(|request| stream::iter(request.map(|request| request.pieces).unwrap()));
         // The last piece is proven with the manifest; the lie begins behind that proof.
-        let last = piece + 1 == geometry.count();
-        match self.lie {
-            Lie::Bytes if !last => data[0] ^= 1,
-            Lie::Short if !last => drop(data.pop()),
-            Lie::Long if !last => data.push(0),
-            Lie::Empty if !last => return Ok(Response::new(stream::empty().boxed())),
-            _ => {}
-        }
-        Ok(once(PiecePart { data: data.into() }))
+        let answers = move |piece: &u32| std::future::ready(lie != Lie::Empty || piece + 1 == count);
+        let parts = asked.take_while(answers).map(move |piece| Ok(part(lie, &content, piece)));
+        Ok(Response::new(parts.boxed()))
     }
 
     async fn simulate_transfer(&self, _: Request<SimulateTransferRequest>) -> Answer<SimulatedProgress> {
         Err(Status::unimplemented("it lies about content, and there is none"))
     }
+}
+
+fn part(lie: Lie, content: &[u8], piece: u32) -> PiecePart {
+    let geometry = Geometry::of(ByteCount::new(content.len() as u64)).unwrap();
+    let start = usize::try_from(geometry.offset(piece)).unwrap();
+    let mut data = content[start..start + geometry.len(piece) as usize].to_vec();
+    let last = piece + 1 == geometry.count();
+    match lie {
+        Lie::Bytes if !last => data[0] ^= 1,
+        Lie::Short if !last => drop(data.pop()),
+        Lie::Long if !last => data.push(0),
+        _ => {}
+    }
+    let piece = if lie == Lie::Unasked && !last { u32::MAX } else { piece };
+    PiecePart { piece, data: data.into(), refusal: 0 }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+mod asking;
 mod callers;
 mod checkups;
 mod completion;
@@ -23,6 +24,7 @@ mod picker;
 mod places;
 mod proxy;
 mod readme;
+mod requester;
 mod restart;
 mod resume;
 mod secrets;

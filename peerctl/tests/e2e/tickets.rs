@@ -2,68 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use peerd::directory::{Client, ClientError};
-use proto::directory::{LoginRequest, RegisterPeer, registration_message};
-use proto::ids::InstanceId;
-use proto::peer::GetManifestRequest;
-use proto::peer::transfer_client::TransferClient;
-use proto::secret::Secret;
-use tonic::Request;
-use transport::{DialOptions, Identity};
+use peerd::directory::ClientError;
 
-use crate::world::{Peer, World, content, eventually, within, write};
-
-/// A registered peer of user 3 that shows whatever it is told to.
-struct Requester {
-    runtime: tokio::runtime::Runtime,
-    identity: Identity,
-    ticket: String,
-}
-
-impl Requester {
-    fn register(world: &World, key: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let identity = Identity::load_or_create(&world.path(key)).unwrap();
-        let ticket = runtime.block_on(register(&world.directory_url(), &identity)).unwrap();
-        Self { runtime, identity, ticket }
-    }
-
-    /// Asks a peer for a manifest; `Ok` with its size, or the reason code of the refusal.
-    fn ask(&self, peer: &Peer, id: &str, ticket: Option<&str>) -> Result<u64, String> {
-        self.runtime.block_on(async {
-            let address = peer.address.to_string().parse().unwrap();
-            let options = DialOptions::default();
-            let channel = transport::dial(&address, &self.identity, peer.id(), options).await.unwrap();
-            let file_id = Bytes::copy_from_slice(id.parse::<proto::ids::FileId>().unwrap().as_bytes());
-            let mut request = Request::new(GetManifestRequest { file_id });
-            if let Some(ticket) = ticket {
-                request.metadata_mut().insert("authorization", format!("Bearer {ticket}").parse().unwrap());
-            }
-            match TransferClient::new(channel).get_manifest(request).await {
-                Ok(answer) => Ok(answer.into_inner().message().await.unwrap().unwrap().size),
-                Err(status) => {
-                    assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status}");
-                    Err(status.metadata().get("enjambre-reason").unwrap().to_str().unwrap().to_owned())
-                }
-            }
-        })
-    }
-}
-
-async fn register(directory: &str, identity: &Identity) -> Result<String, ClientError> {
-    let client = Client::new(directory, None).unwrap();
-    let request = LoginRequest { username: "3".parse().unwrap(), password: Secret::new("3".into()) };
-    let token = client.log_in(&request).await?.token;
-    let nonce = client.challenge(&token).await?.nonce;
-    let (instance, id) = (InstanceId::from_bytes([9; 16]), identity.peer_id());
-    let (name, address) = ("requester".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
-    let signature = identity.sign(&registration_message(&nonce, &id, &instance, &name, &address));
-    let key = identity.public_key();
-    let body =
-        RegisterPeer { name, address, key, nonce, signature, instance, version: "0".into(), shares_digest: None };
-    Ok(client.register(&token, id, &body).await?.ticket.unwrap().token.expose().to_owned())
-}
+use crate::requester::{Requester, register};
+use crate::world::{World, content, eventually, within, write};
 
 #[test]
 fn only_a_ticket_of_ones_own_opens_anything() {

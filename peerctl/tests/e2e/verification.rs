@@ -3,7 +3,7 @@
 use crate::liar::{Liar, Lie};
 use crate::world::{Peer, World, content, write};
 
-const LIES: [Lie; 6] = [Lie::Manifest, Lie::Size, Lie::Bytes, Lie::Short, Lie::Long, Lie::Huge];
+const LIES: [Lie; 7] = [Lie::Manifest, Lie::Size, Lie::Bytes, Lie::Short, Lie::Long, Lie::Unasked, Lie::Huge];
 
 fn liar(world: &World, lie: Lie, bytes: &[u8]) -> Liar {
     Liar::start(&world.directory_url(), world.address(8, 5001), &world.path("liar.pem"), "f", bytes, lie)

@@ -19,10 +19,12 @@ use crate::shares::Catalog;
 use crate::store::manifests::Manifests;
 use crate::store::part::Part;
 
+pub mod call;
 mod offer;
 mod recent;
 
-pub use offer::{Asked, Gains, Grant, Neighbour, Offer, Refused};
+pub use call::Call;
+pub use offer::{Gains, Neighbour, Offer, Refused};
 
 /// Where the bytes of an offer are.
 #[derive(Debug, Clone)]

@@ -11,7 +11,8 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Frame;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use proto::peer::transfer_server::{Transfer, TransferServer};
 use proto::peer::{FETCH_PIECES, FetchPiecesRequest, PiecePart};
 use tonic::body::Body;
@@ -23,7 +24,7 @@ use tonic_prost::ProstCodec;
 
 use super::service::Service;
 
-/// Longest request, in bytes: a file id and two numbers.
+/// Longest request, in bytes: a file id, and twice 64 numbers.
 const LONGEST_REQUEST: usize = 1 << 10;
 
 /// The transfer service, with answers that are not copied.
@@ -64,9 +65,8 @@ impl tower::Service<http::Request<Body>> for PieceServer {
 async fn answer(service: &Service, request: http::Request<Body>) -> Result<http::Response<Body>, Status> {
     let (head, body) = request.into_parts();
     let decoder = ProstCodec::<PiecePart, FetchPiecesRequest>::default().decoder();
-    let mut messages = Streaming::new_request(decoder, body, None, Some(LONGEST_REQUEST));
-    let message = messages.message().await?.ok_or_else(|| Status::invalid_argument("no piece was named"))?;
-    let request = Request::from_parts(MetadataMap::from_headers(head.headers), head.extensions, message);
+    let requests = Streaming::new_request(decoder, body, None, Some(LONGEST_REQUEST));
+    let request = Request::from_parts(MetadataMap::from_headers(head.headers), head.extensions, requests);
     let parts = service.fetch_pieces(request).await?.into_inner();
     let mut response = http::Response::new(Body::new(Framed { parts, payload: Bytes::new(), ended: false }));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -93,7 +93,7 @@ impl<S: Stream<Item = Result<PiecePart, Status>> + Unpin> http_body::Body for Fr
         }
         let status = match ready!(Pin::new(&mut self.parts).poll_next(cx)) {
             Some(Ok(part)) => {
-                let prefix = prefix(part.data.len());
+                let prefix = prefix(&part);
                 self.payload = part.data;
                 return Poll::Ready(Some(Ok(Frame::data(prefix))));
             }
@@ -110,15 +110,20 @@ impl<S: Stream<Item = Result<PiecePart, Status>> + Unpin> http_body::Body for Fr
 }
 
 /// What stands before the bytes of a part: that the message is not compressed and how long it is (gRPC over HTTP/2,
-/// "Length-Prefixed-Message"), then the key and the length of `PiecePart.data`.
-fn prefix(len: usize) -> Bytes {
-    const DATA: u32 = 1;
-    let message = key_len(DATA) + encoded_len_varint(len as u64) + len;
-    let mut prefix = BytesMut::with_capacity(16);
+/// "Length-Prefixed-Message"), then the fields as the generated code writes them, up to the bytes of `PiecePart.data`. A
+/// refusal, which has none, is all of it.
+fn prefix(part: &PiecePart) -> Bytes {
+    let mut prefix = BytesMut::with_capacity(32);
     prefix.put_u8(0);
-    prefix.put_u32(u32::try_from(message).expect("a part is far shorter"));
-    encode_key(DATA, WireType::LengthDelimited, &mut prefix);
-    encode_varint(len as u64, &mut prefix);
+    prefix.put_u32(u32::try_from(part.encoded_len()).expect("a part is far shorter"));
+    let fields = PiecePart { piece: part.piece, data: Bytes::new(), refusal: part.refusal };
+    fields.encode(&mut prefix).expect("there is room for it");
+    if !part.data.is_empty() {
+        const DATA: u32 = 2;
+        debug_assert_eq!(part.refusal, 0, "it would stand before the bytes here, and behind them there");
+        encode_key(DATA, WireType::LengthDelimited, &mut prefix);
+        encode_varint(part.data.len() as u64, &mut prefix);
+    }
     prefix.freeze()
 }
 
@@ -134,23 +139,22 @@ fn trailers(status: &Status) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use prost::Message;
 
     use super::*;
 
     #[tokio::test]
     async fn on_the_wire_it_is_what_the_generated_code_writes() {
-        let parts: Vec<Vec<u8>> = [0, 1, 127, 128, 40_000].into_iter().map(|len| vec![7; len]).collect();
+        let part = |piece, len, refusal| PiecePart { piece, data: vec![7; len].into(), refusal };
+        let parts = [(0, 0, 0), (0, 1, 0), (300, 127, 0), (1, 128, 0), (u32::MAX, 40_000, 0), (0, 0, 4), (9, 0, 1)];
+        let parts = parts.map(|(piece, len, refusal)| part(piece, len, refusal));
         let mut expected = Vec::new();
         for part in &parts {
-            let message = PiecePart { data: part.clone().into() }.encode_to_vec();
-            // A message of nothing but defaults may be written out or left out: both mean the same.
-            let message = if part.is_empty() { vec![0x0a, 0] } else { message };
+            let message = part.encode_to_vec();
             expected.push(0);
             expected.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
             expected.extend(message);
         }
-        let stream = futures_util::stream::iter(parts.into_iter().map(|data| Ok(PiecePart { data: data.into() })));
+        let stream = futures_util::stream::iter(parts.map(Ok));
         let whole = Framed { parts: stream, payload: Bytes::new(), ended: false }.collect().await.unwrap();
         assert_eq!(whole.trailers().unwrap()["grpc-status"], "0");
         assert_eq!(whole.to_bytes(), expected);

@@ -1,46 +1,51 @@
-//! The pieces that one request asked for, on their way out: each waits for its turn and for a slot, is read, and leaves in
-//! parts, as fast as the connection takes them and the limits let them pass.
+//! What one call for pieces is answered with: one piece after another, in the order in which their turn is. Each waits for a
+//! slot, is read, and leaves in parts, as fast as the connection takes them and the limits let them pass.
 //!
 //! It goes on only while the connection asks for the next part: nothing is read for a reader who does not read. A part has
-//! left when the next one is asked for, but for what the socket holds ([`transport::Limits::unsent`]).
+//! left when the next one is asked for, but for what the socket holds ([`transport::Limits::unsent`]). What the caller says
+//! meanwhile is heard by a task of its own ([`hear`]).
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use monitor::Occupied;
 use proto::ids::PeerId;
-use proto::peer::PiecePart;
+use proto::peer::{FetchPiecesRequest, PiecePart, Refusal};
 use swarm::Piece;
-use tonic::Status;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Status, Streaming};
 use transport::Backlog;
 
-use super::offers::{Grant, Offer, Refused};
-use super::service::Service;
+use super::guard::Pass;
+use super::limits::MOST_PIECES;
+use super::offers::call::{Ask, Caller, Verdict};
+use super::offers::{Call, Refused};
+use super::service::{Reading, Service};
 use super::uplink::{Pace, Slot};
 use crate::throttle::Turn;
-use monitor::Occupied;
 
-/// What one request is answered with.
+/// What one call is answered with.
 pub(super) struct Sending {
-    pub(super) service: Service,
-    pub(super) offer: Arc<Offer>,
+    service: Service,
     /// Who asked.
-    pub(super) to: PeerId,
-    /// What is still to come.
-    pub(super) pieces: Range<u32>,
+    to: PeerId,
+    call: Call,
     /// What may wait on their connection.
-    pub(super) backlog: Option<Backlog>,
+    backlog: Option<Backlog>,
     under_way: Option<UnderWay>,
     /// Of the piece whose last part the connection has.
-    leaving: Option<Grant>,
+    leaving: Option<Ask>,
+    /// What was decided already, and is read from a disk meanwhile where that is needed.
+    ahead: VecDeque<(Verdict, Option<Reading>)>,
+    _hearing: AbortOnDropHandle<()>,
 }
 
 /// A piece that was granted and read.
 struct UnderWay {
+    ask: Ask,
     chunks: VecDeque<Bytes>,
-    grant: Grant,
     pace: Arc<Pace>,
     turn: Turn,
     _slot: Slot,
@@ -48,67 +53,110 @@ struct UnderWay {
 }
 
 impl Sending {
-    pub(super) const fn new(
+    pub(super) fn new(
         service: Service,
-        offer: Arc<Offer>,
         to: PeerId,
-        pieces: Range<u32>,
+        call: Call,
         backlog: Option<Backlog>,
+        hearing: AbortOnDropHandle<()>,
     ) -> Self {
-        Self { service, offer, to, pieces, backlog, under_way: None, leaving: None }
+        let ahead = VecDeque::new();
+        Self { service, to, call, backlog, under_way: None, leaving: None, ahead, _hearing: hearing }
     }
 
     /// Part after part; an error is the last.
     pub(super) fn into_parts(self) -> impl Stream<Item = Result<PiecePart, Status>> {
-        futures_util::stream::unfold(self, async |mut sending| {
-            let part = sending.next().await.transpose()?;
-            if part.is_err() {
-                sending.pieces = 0..0;
+        futures_util::stream::unfold(Some(self), async |sending| {
+            let mut sending = sending?;
+            match sending.next().await.transpose()? {
+                Ok(part) => Some((Ok(part), Some(sending))),
+                Err(status) => Some((Err(status), None)),
             }
-            Some((part, sending))
         })
     }
 
     async fn next(&mut self) -> Result<Option<PiecePart>, Status> {
-        if let Some(grant) = self.leaving.take() {
-            grant.sent();
+        if let Some(ask) = self.leaving.take() {
+            self.call.ended(ask, true);
         }
-        let mut under_way = match self.under_way.take() {
-            Some(under_way) => under_way,
-            None => match self.pieces.next() {
-                Some(piece) => self.begin(piece).await?,
+        loop {
+            if let Some(part) = self.next_part().await? {
+                return Ok(Some(part));
+            }
+            let (verdict, reading) = match self.ahead.pop_front() {
+                Some((verdict, reading)) => (Some(verdict), reading),
+                None => (self.service.unless_stopped(self.call.next()).await?, None),
+            };
+            let (piece, refusal) = match verdict {
+                Some(Verdict::Granted(ask)) => match self.begin(ask, reading).await? {
+                    Ok(under_way) => {
+                        self.under_way = Some(under_way);
+                        continue;
+                    }
+                    Err(refused) => {
+                        self.call.ended(ask, false);
+                        (ask.piece, refused.into())
+                    }
+                },
+                Some(Verdict::Refused(piece, refused)) => (piece, refused.into()),
+                Some(Verdict::Withdrawn(piece)) => (piece, Refusal::Withdrawn),
+                Some(Verdict::Over(status)) => return Err(status),
                 None => return Ok(None),
-            },
-        };
-        let data = under_way.split_part(self.offer.part_size());
+            };
+            return Ok(Some(PiecePart { piece: piece.0, data: Bytes::new(), refusal: refusal.into() }));
+        }
+    }
+
+    /// Of the piece under way, if it is wanted still.
+    async fn next_part(&mut self) -> Result<Option<PiecePart>, Status> {
+        let Some(mut under_way) = self.under_way.take() else { return Ok(None) };
+        let ask = under_way.ask;
+        let Some(size) = self.call.part_size_of(ask) else { return Ok(None) };
+        let data = under_way.split_part(size);
         let passing = under_way.pace.pass(under_way.turn, data.len());
         self.service.unless_stopped(passing).await?;
         self.service.figures().sent(data.len());
         if under_way.chunks.is_empty() {
-            self.leaving = Some(under_way.grant);
+            self.leaving = Some(ask);
         } else {
             self.under_way = Some(under_way);
         }
-        Ok(Some(PiecePart { data }))
+        Ok(Some(PiecePart { piece: ask.piece.0, data, refusal: Refusal::Unspecified.into() }))
     }
 
-    async fn begin(&self, piece: u32) -> Result<UnderWay, Status> {
+    async fn begin(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Result<UnderWay, Refused>, Status> {
         if let Some(backlog) = &self.backlog {
-            backlog.hold_to(self.offer.backlog());
+            backlog.hold_to(self.call.offer().backlog());
         }
-        let asked = self.offer.ask(self.to, Piece(piece)).map_err(refusal)?;
-        let grant = self.service.unless_stopped(asked.granted()).await?.map_err(refusal)?;
-        let uplink = self.service.uplink();
-        let slot = self.service.unless_stopped(uplink.slot()).await?;
-        let chunks = self.service.read(&self.offer, piece).await?;
-        Ok(UnderWay {
+        let slot = self.service.unless_stopped(self.service.uplink().slot()).await?;
+        let Some(chunks) = self.read(ask, reading).await? else { return Ok(Err(Refused::Lacking)) };
+        Ok(Ok(UnderWay {
+            ask,
             chunks,
-            grant,
-            pace: uplink.to(self.to),
+            pace: self.service.uplink().to(self.to),
             turn: Turn::next(),
             _slot: slot,
             _counted: self.service.figures().upload(),
-        })
+        }))
+    }
+
+    async fn read(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Option<VecDeque<Bytes>>, Status> {
+        let reading = match reading {
+            Some(reading) => reading,
+            None => match self.service.read_now(self.call.offer(), ask.piece) {
+                Some(chunks) => return Ok(Some(chunks)),
+                None => self.service.begin_reading(self.call.offer(), ask.piece),
+            },
+        };
+        // This one comes from a disk: what is next probably does, and can be read while this one leaves.
+        while let Some(verdict) = self.call.next_at_once() {
+            let reading = match &verdict {
+                Verdict::Granted(ask) => Some(self.service.begin_reading(self.call.offer(), ask.piece)),
+                _ => None,
+            };
+            self.ahead.push_back((verdict, reading));
+        }
+        self.service.unless_stopped(reading).await?.map_err(|_| Status::internal("reading failed"))?
     }
 }
 
@@ -124,12 +172,64 @@ impl UnderWay {
     }
 }
 
-fn refusal(refused: Refused) -> Status {
-    match refused {
-        Refused::Lacking => Status::failed_precondition("this peer does not have that piece"),
-        Refused::Elsewhere => {
-            Status::aborted("not from here: another peer has that piece and this one sends others first")
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Lacking => Self::Lacking,
+            Refused::Busy => Self::Busy,
+            Refused::Elsewhere => Self::Elsewhere,
         }
-        Refused::Busy => Status::resource_exhausted("not now: watch the file first, and ask for less at a time"),
+    }
+}
+
+/// Takes in what a caller asks for, from its first word on, until it has said all or may ask no more.
+pub(super) async fn hear(
+    caller: Caller,
+    pass: Pass,
+    mut request: FetchPiecesRequest,
+    mut requests: Streaming<FetchPiecesRequest>,
+) {
+    loop {
+        if let Err(refused) = within_bounds(&request, caller.offer().manifest().geometry().count()).and(pass.check()) {
+            return caller.is_cut_off(refused);
+        }
+        for piece in request.withdrawn {
+            caller.withdraws(Piece(piece)).await;
+        }
+        for piece in request.pieces {
+            caller.asks(Piece(piece)).await;
+        }
+        match requests.message().await {
+            Ok(Some(next)) => request = next,
+            Ok(None) => return,
+            Err(status) => return caller.is_cut_off(status),
+        }
+    }
+}
+
+/// Whether the file has what is asked for, and it is not too much of it.
+fn within_bounds(request: &FetchPiecesRequest, count: u32) -> Result<(), Status> {
+    if request.pieces.len().max(request.withdrawn.len()) > MOST_PIECES {
+        return Err(Status::out_of_range(format!("a request names at most {MOST_PIECES} pieces")));
+    }
+    match request.pieces.iter().chain(&request.withdrawn).find(|piece| **piece >= count) {
+        Some(piece) => Err(Status::out_of_range(format!("piece {piece}: the file has {count}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pieces_that_exist() {
+        let request = |pieces: Vec<u32>, withdrawn| FetchPiecesRequest { file_id: Bytes::new(), pieces, withdrawn };
+        for good in [request(vec![5, 0, 6], vec![6]), request(vec![], vec![]), request(vec![1; 64], vec![2; 64])] {
+            within_bounds(&good, 7).unwrap();
+        }
+        for bad in [request(vec![7], vec![]), request(vec![], vec![u32::MAX]), request(vec![1; 65], vec![])] {
+            assert_eq!(within_bounds(&bad, 7).unwrap_err().code(), tonic::Code::OutOfRange, "{bad:?}");
+        }
     }
 }

@@ -1,15 +1,12 @@
-//! The gRPC calls. Each is a few lines: find the share in the snapshot, read, hash, send.
+//! The gRPC calls. Each is a few lines: find the share in the snapshot, and answer from it.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use proto::ids::{FileId, PeerId};
-use proto::manifest::Geometry;
 use proto::peer::transfer_server::Transfer;
 use proto::peer::{
     FetchPiecesRequest, GetManifestRequest, ManifestPart, PiecePart, PiecesUpdate, SimulateTransferRequest,
@@ -22,11 +19,12 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
 use transport::{Backlog, PeerIdentity};
 
-use super::limits::{LARGEST_READ_AT_ONCE, MANIFEST_PART, MOST_PIECES, READS};
+use super::guard::Pass;
+use super::limits::{LARGEST_READ_AT_ONCE, MANIFEST_PART, READS};
 use super::listing;
-use super::offers::{Gains, Offer, Offers, Source};
+use super::offers::{Gains, Offer, Offers, Source, call};
 use super::pretence::Pretence;
-use super::sending::Sending;
+use super::sending::{self, Sending};
 use super::uplink::Uplink;
 use crate::figures::Figures;
 use crate::mailbox::Mailbox;
@@ -34,8 +32,8 @@ use crate::shares::{self, Catalog};
 use crate::store::buffers::Buffers;
 use crate::store::source::{self, Unreadable, Wait};
 
-/// How long the head of an answer waits for the first part.
-const HEAD_WAITS: Duration = Duration::from_secs(20);
+/// A piece that is being read.
+pub(super) type Reading = AbortOnDropHandle<Result<Option<VecDeque<Bytes>>, Status>>;
 
 type Answer<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -117,31 +115,36 @@ impl Service {
         self.closing.run_until_cancelled(wait).await.ok_or_else(stopping)
     }
 
-    /// The bytes of a piece: as they came a moment ago, or read and hashed.
-    pub(super) async fn read(&self, offer: &Arc<Offer>, piece: u32) -> Result<VecDeque<Bytes>, Status> {
-        if let Some(chunks) = offer.recent(Piece(piece)) {
-            return Ok(chunks.iter().cloned().collect());
+    /// The bytes of a piece that are in memory: as they came a moment ago, or read and hashed right here, so that they are still
+    /// in the processor's cache when they are encrypted and no other thread has to be woken. Nothing where it would have to
+    /// wait for a disk, or anything is wrong.
+    pub(super) fn read_now(&self, offer: &Offer, piece: Piece) -> Option<VecDeque<Bytes>> {
+        if let Some(chunks) = offer.recent(piece) {
+            return Some(chunks.iter().cloned().collect());
         }
-        // What is in memory is read and hashed right here, and is still in the processor's cache when it is encrypted: no other
-        // thread has to be woken, here and there again. Whatever is wrong shows once more below.
-        let is_short = offer.manifest().geometry().len(piece) <= LARGEST_READ_AT_ONCE;
-        if is_short && let Ok(bytes) = read_from(offer, piece, &self.buffers, Wait::Never) {
-            return Ok(VecDeque::from([bytes]));
-        }
-        // The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
-        let permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| stopping())?;
-        let (reading, buffers) = (Arc::clone(offer), self.buffers.clone());
-        let read = blocking(move || {
-            let _permit = permit;
-            read_from(&reading, piece, &buffers, Wait::ForDisk)
-        });
-        let bytes = read.await?.map_err(|error| {
-            let id = offer.manifest().id();
-            tracing::debug!(file_id = %id, piece, %error, "a piece cannot be handed out");
-            self.suspect(id);
-            Status::failed_precondition("this peer no longer has that piece")
-        })?;
-        Ok(VecDeque::from([bytes]))
+        let is_short = offer.manifest().geometry().len(piece.0) <= LARGEST_READ_AT_ONCE;
+        let bytes = is_short.then(|| read_from(offer, piece, &self.buffers, Wait::Never).ok());
+        Some(VecDeque::from([bytes.flatten()?]))
+    }
+
+    /// Begins to read and hash a piece on a thread that may wait for a disk. Nothing comes of one that is not there any more.
+    pub(super) fn begin_reading(&self, offer: &Arc<Offer>, piece: Piece) -> Reading {
+        let (service, offer) = (self.clone(), Arc::clone(offer));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            // The permit is for disk and processor alone: a reader that takes its time must not keep it from others.
+            let permit = Arc::clone(&service.reads).acquire_owned().await.map_err(|_| stopping())?;
+            let (reading, buffers) = (Arc::clone(&offer), service.buffers.clone());
+            let read = blocking(move || {
+                let _permit = permit;
+                read_from(&reading, piece, &buffers, Wait::ForDisk)
+            });
+            let bytes = read.await?.inspect_err(|error| {
+                let id = offer.manifest().id();
+                tracing::debug!(file_id = %id, piece = piece.0, %error, "a piece cannot be handed out");
+                service.suspect(id);
+            });
+            Ok(bytes.ok().map(|bytes| VecDeque::from([bytes])))
+        }))
     }
 
     /// Cuts a stream off when the server stops: the peer is to ask elsewhere at once, not after a deadline.
@@ -163,7 +166,7 @@ impl Service {
 }
 
 /// Reads a piece where its bytes are now, and hashes it.
-fn read_from(offer: &Offer, piece: u32, buffers: &Buffers, wait: Wait) -> Result<Bytes, Unreadable> {
+fn read_from(offer: &Offer, Piece(piece): Piece, buffers: &Buffers, wait: Wait) -> Result<Bytes, Unreadable> {
     match offer.source() {
         Source::Share(path) => {
             source::read_piece(&source::open_waiting(&path, wait)?, offer.manifest(), piece, buffers, wait)
@@ -251,21 +254,17 @@ impl Transfer for Service {
 
     async fn fetch_pieces(
         &self,
-        request: Request<FetchPiecesRequest>,
+        request: Request<Streaming<FetchPiecesRequest>>,
     ) -> Result<Response<Self::FetchPiecesStream>, Status> {
         let who = caller(&request)?;
+        let pass = request.extensions().get::<Pass>().cloned();
+        let pass = pass.ok_or_else(|| Status::internal("the caller's ticket was not looked at"))?;
         let backlog = request.extensions().get::<Backlog>().cloned();
-        let FetchPiecesRequest { file_id, first, count } = request.into_inner();
-        let offer = self.open(&file_id).await?;
-        let pieces = pieces(&offer.manifest().geometry(), first, count)?;
-        let mut parts = Box::pin(Sending::new(self.clone(), offer, who, pieces, backlog).into_parts());
-        // The head goes with the first part: for each piece one packet less, and one wake-up less at the other end.
-        let first = match tokio::time::timeout(HEAD_WAITS, parts.next()).await {
-            Ok(Some(Err(refused))) => return Err(refused),
-            Ok(first) => first,
-            Err(_) => None,
-        };
-        Ok(Response::new(Box::pin(futures_util::stream::iter(first).chain(parts))))
+        let mut requests = request.into_inner();
+        let first = requests.message().await?.ok_or_else(|| Status::invalid_argument("no file was named"))?;
+        let (caller, call) = call::begin(&self.open(&first.file_id).await?, who);
+        let hearing = AbortOnDropHandle::new(tokio::spawn(sending::hear(caller, pass, first, requests)));
+        Ok(Response::new(Box::pin(Sending::new(self.clone(), who, call, backlog, hearing).into_parts())))
     }
 
     async fn simulate_transfer(
@@ -299,31 +298,9 @@ fn caller<T>(request: &Request<T>) -> Result<PeerId, Status> {
     who.ok_or_else(|| Status::internal("the caller's key is not known"))
 }
 
-/// The range that was asked for, if the file has it.
-fn pieces(geometry: &Geometry, first: u32, count: u32) -> Result<Range<u32>, Status> {
-    match first.checked_add(count) {
-        Some(end) if (1..=MOST_PIECES).contains(&count) && end <= geometry.count() => Ok(first..end),
-        _ => Err(Status::out_of_range(format!(
-            "pieces {first} and on, {count} of them: the file has {}, and a request takes 1 to {MOST_PIECES}",
-            geometry.count()
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proto::ids::ByteCount;
-
     use super::*;
-
-    #[test]
-    fn only_pieces_that_exist() {
-        let geometry = Geometry::of(ByteCount::new(100 << 10)).unwrap();
-        assert_eq!(pieces(&geometry, 5, 2).unwrap(), 5..7);
-        for (first, count) in [(0, 0), (7, 1), (6, 2), (0, 65), (u32::MAX, 1), (1, u32::MAX)] {
-            assert!(pieces(&geometry, first, count).is_err(), "{first} {count}");
-        }
-    }
 
     #[tokio::test]
     async fn a_stream_ends_with_either_side() {

@@ -2,36 +2,39 @@
 //! at a time; threads that wait for each other there would each have to be woken.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use super::part::Part;
 
 /// Takes writes to one file. Clones are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Writer(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Writer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Writer").field(&self.0.part).finish()
+    }
+}
+
 struct Inner {
     part: Arc<Part>,
     queue: Mutex<Queue>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     waiting: VecDeque<Write>,
     /// A thread is at it.
     running: bool,
 }
 
-#[derive(Debug)]
 struct Write {
     offset: u64,
     chunks: Arc<[Bytes]>,
-    done: oneshot::Sender<io::Result<()>>,
+    done: Box<dyn FnOnce(io::Result<()>) + Send>,
 }
 
 impl Writer {
@@ -45,15 +48,13 @@ impl Writer {
         &self.0.part
     }
 
-    /// Writes these bytes at a place, behind all that was to be written before. Dropping the future does not take it back.
-    /// `None` where the runtime ended before it was done.
-    pub async fn write(&self, offset: u64, chunks: Arc<[Bytes]>) -> Option<io::Result<()>> {
-        let (done, written) = oneshot::channel();
-        if self.0.push(Write { offset, chunks, done }) {
+    /// Writes these bytes at a place, behind all that was to be written before, and says so on the thread that did. On the way
+    /// to the daemon's end it may never be said.
+    pub fn write(&self, offset: u64, chunks: Arc<[Bytes]>, done: impl FnOnce(io::Result<()>) + Send + 'static) {
+        if self.0.push(Write { offset, chunks, done: Box::new(done) }) {
             let inner = Arc::clone(&self.0);
             tokio::task::spawn_blocking(move || inner.write_all());
         }
-        written.await.ok()
     }
 }
 
@@ -67,8 +68,7 @@ impl Inner {
 
     fn write_all(&self) {
         while let Some(Write { offset, chunks, done }) = self.next() {
-            // Whoever asked may be gone.
-            let _ = done.send(self.part.write(offset, &chunks));
+            done(self.part.write(offset, &chunks));
         }
     }
 
@@ -100,24 +100,17 @@ mod tests {
     async fn all_of_many_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(folder.path());
-        let write = |number: u8| writer.write(u64::from(number) * 4, Arc::from([Bytes::from(vec![number; 4])]));
-        let written = futures_util::future::join_all((0..100).map(write)).await;
-        assert!(written.into_iter().all(|done| done.unwrap().is_ok()));
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        for number in 0..100_u8 {
+            let tell = tell.clone();
+            let done = move |result: io::Result<()>| tell.send((number, result.is_ok())).unwrap();
+            writer.write(u64::from(number) * 4, Arc::from([Bytes::from(vec![number; 4])]), done);
+        }
+        for number in 0..100 {
+            assert_eq!(told.recv().await, Some((number, true)));
+        }
         let mut content = [0; 400];
         writer.part().read(0, &mut content).unwrap();
         assert!(content.iter().enumerate().all(|(at, byte)| at / 4 == usize::from(*byte)));
-    }
-
-    #[tokio::test]
-    async fn what_was_begun_is_written_though_nobody_waits() {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = writer(folder.path());
-        let mut left = std::pin::pin!(writer.write(0, Arc::from([Bytes::from_static(b"left")])));
-        assert!(futures_util::poll!(left.as_mut()).is_pending());
-        // The next is written behind it.
-        writer.write(4, Arc::from([Bytes::from_static(b"next")])).await.unwrap().unwrap();
-        let mut content = [0; 8];
-        writer.part().read(0, &mut content).unwrap();
-        assert_eq!(&content, b"leftnext");
     }
 }

@@ -1,6 +1,7 @@
-//! Shows this peer's ticket with every request to another peer: always the newest, so that a long download outlives many. And
+//! Shows this peer's ticket with every call to another peer: always the newest, so that a long download outlives many. And
 //! says which trace the request belongs to, where there is one.
 
+use proto::directory::Ticket;
 use proto::peer::transfer_client::TransferClient;
 use tokio::sync::watch;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -25,6 +26,16 @@ impl Bearer {
     /// Takes tickets from this view.
     pub fn new(view: watch::Receiver<View>) -> Self {
         Self(view)
+    }
+
+    /// The ticket that it shows.
+    pub fn shown(&self) -> Option<Ticket> {
+        self.0.borrow().ticket.clone()
+    }
+
+    /// Whether it would show another one than this by now.
+    pub fn has_newer(&self, shown: Option<&Ticket>) -> bool {
+        self.0.borrow().ticket.as_ref() != shown
     }
 
     /// A channel, with the ticket.

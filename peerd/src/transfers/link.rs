@@ -1,46 +1,45 @@
 //! The conversation with one peer about one file. A task of its own per link: it connects, hears what the peer has, takes
-//! requests from a bounded queue, and fetches each piece on a stream of its own: hashed, then written, then reported.
+//! requests from a bounded queue, and asks for pieces in one call that lasts ([`line`]): hashed, then written, then reported.
 //!
 //! It decides nothing: which piece, how many at once and how long to wait is the core's business. Dropping a [`Link`] ends
 //! the conversation; a write that has begun still ends well.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto::directory::Holder;
 use proto::ids::PeerId;
-use proto::manifest::{Manifest, PieceCheck};
+use proto::manifest::Manifest;
 use proto::peer::pieces_update::Update;
-use proto::peer::{FetchPiecesRequest, PiecesUpdate, WatchPiecesRequest};
+use proto::peer::{PiecesUpdate, WatchPiecesRequest};
 use swarm::{Bitfield, Failure, Have, PeerKey, Piece};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::{Code, Status};
+use tonic::Status;
 use traces::Instrument;
 use transport::{DialOptions, Identity};
 
 use self::census::{Census, Fetch, Wait};
-use self::pieces::Pieces;
+use self::line::Line;
 use super::bearer::{Bearer, Calls, Peer};
 use crate::figures::Figures;
 use crate::store::writer::Writer;
 use crate::throttle::{Lane, PerPeer, Throttle, Turn};
 
 pub mod census;
+mod line;
 mod pieces;
 
 /// Requests that may wait in the queue of a link. More than the core's largest window, so that it never fills.
 const QUEUE: usize = 512;
 /// Words about our own gains that may wait for a slow peer.
 const NEWS: usize = 16;
-/// Longest silence in the middle of a piece. The core gives up on a slow answer long before; this ends a dead stream.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Most pieces that one message asks for, and most that it takes back.
+const AT_ONCE: usize = 64;
 
 /// What a link is asked to do.
 #[derive(Debug, Clone)]
@@ -210,48 +209,35 @@ async fn converse(
     report(Fact::Joined(shown(first, shared.manifest.geometry().count())?));
     let _source = shared.figures.source();
 
-    let pace = shared.limits.from(holder.peer_id);
-    let shared = Arc::new(shared);
-    let mut fetches = JoinSet::new();
-    let mut running: HashMap<Piece, AbortHandle> = HashMap::new();
+    let mut lines = Lines::new(calls, Arc::new(shared), holder.peer_id, Arc::clone(report));
+    let count = lines.shared.manifest.geometry().count();
     loop {
         tokio::select! {
-            ask = asks.recv() => match ask {
-                Some(Ask::Fetch(piece)) => {
-                    let errand = Errand {
-                        shared: Arc::clone(&shared),
-                        pace: pace.clone(),
-                        piece,
-                        turn: Turn::next(),
-                        report: Arc::clone(report),
-                    };
-                    let fetch = errand.run(calls.clone(), file_id.clone());
-                    running.insert(piece, fetches.spawn(fetch));
+            ask = asks.recv() => {
+                let Some(ask) = ask else { return Ok(()) };
+                let mut batch = Batch::default();
+                batch.add(ask);
+                while !batch.is_full() && let Ok(ask) = asks.try_recv() {
+                    batch.add(ask);
                 }
-                Some(Ask::Withdraw(piece)) => {
-                    if let Some(fetch) = running.remove(&piece) {
-                        fetch.abort();
-                    }
-                }
-                Some(Ask::Have(pieces)) => {
+                if !batch.gained.is_empty() {
                     // As with the queue: what finds no room can be done without.
-                    let _ = news.try_send(WatchPiecesRequest { gained: pieces.to_vec(), ..WatchPiecesRequest::default() });
+                    let gained = std::mem::take(&mut batch.gained);
+                    let _ = news.try_send(WatchPiecesRequest { gained, ..WatchPiecesRequest::default() });
                 }
-                None => return Ok(()),
-            },
-            Some(done) = fetches.join_next() => {
-                if let Ok((piece, fact)) = done {
-                    running.remove(&piece);
-                    report(fact);
-                }
+                lines.say(batch)?;
             }
+            Some(ended) = lines.reading.join_next() => match ended {
+                Ok(how) => how?,
+                Err(failed) => return Err(failed.to_string()),
+            },
             update = updates.message() => match update.map_err(|status| said(&status))? {
                 Some(PiecesUpdate { update: Some(Update::Gained(gained)) }) => {
                     report(Fact::Gained(gained.pieces.into_iter().map(Piece).collect()));
                 }
                 // It had some, and has all by now.
                 Some(PiecesUpdate { update: Some(Update::All(true)) }) => {
-                    report(Fact::Gained((0..shared.manifest.geometry().count()).map(Piece).collect()));
+                    report(Fact::Gained((0..count).map(Piece).collect()));
                 }
                 Some(_) => {}
                 None => return Ok(()),
@@ -282,103 +268,66 @@ fn said(status: &Status) -> String {
     transport::DialError::cause(status).map_or_else(|| status.message().to_owned(), ToString::to_string)
 }
 
-/// One piece to fetch.
-struct Errand {
+/// What is said together.
+#[derive(Debug, Default)]
+struct Batch {
+    pieces: Vec<Piece>,
+    withdrawn: Vec<Piece>,
+    gained: Vec<u32>,
+}
+
+impl Batch {
+    fn add(&mut self, ask: Ask) {
+        match ask {
+            Ask::Fetch(piece) => self.pieces.push(piece),
+            // Withdrawals are heard before what is asked for in the same message.
+            Ask::Withdraw(piece) => match self.pieces.iter().position(|asked| *asked == piece) {
+                Some(at) => drop(self.pieces.remove(at)),
+                None => self.withdrawn.push(piece),
+            },
+            Ask::Have(pieces) => self.gained.extend(&*pieces),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.pieces.len().max(self.withdrawn.len()) >= AT_ONCE
+    }
+}
+
+/// The calls of a conversation in which pieces are asked for: one, and for a while those that were begun with earlier tickets.
+struct Lines {
+    calls: Calls,
     shared: Arc<Shared>,
     pace: Pace,
-    piece: Piece,
-    turn: Turn,
     report: Report,
+    /// The newest last.
+    lines: Vec<Line>,
+    reading: JoinSet<Result<(), String>>,
 }
 
-impl Errand {
-    async fn run(self, mut calls: Calls, file_id: Bytes) -> (Piece, Fact) {
-        let piece = self.piece;
-        let request = FetchPiecesRequest { file_id, first: piece.0, count: 1 };
-        let mut fetch = self.shared.census.fetch();
-        let fact = match self.receive(Pieces::ask(&mut calls, &request), &mut fetch).await {
-            Ok(chunks) => {
-                fetch.goes_to(Wait::Disk);
-                self.store(chunks.into()).await
-            }
-            Err(Refusal::Wrong) => Fact::Rejected(piece),
-            Err(Refusal::Lacks) => Fact::Failed(piece, Failure::Refused),
-            Err(Refusal::Busy) => Fact::Failed(piece, Failure::Busy),
-            Err(Refusal::Elsewhere) => Fact::Failed(piece, Failure::Elsewhere),
-            Err(Refusal::Lost) => Fact::Failed(piece, Failure::Lost),
-        };
-        match fact {
-            Fact::Stored(..) => self.shared.figures.verified(),
-            Fact::Rejected(_) => self.shared.figures.rejected(),
-            _ => {}
-        }
-        (piece, fact)
+impl Lines {
+    fn new(calls: Calls, shared: Arc<Shared>, peer: PeerId, report: Report) -> Self {
+        let pace = shared.limits.from(peer);
+        Self { calls, shared, pace, report, lines: Vec::new(), reading: JoinSet::new() }
     }
 
-    /// Takes the piece in, and hashes each part where it was decrypted: no other thread has to be woken for it. Never more
-    /// than the length of the piece is held.
-    async fn receive(
-        &self,
-        call: impl Future<Output = Result<Pieces, Status>>,
-        fetch: &mut Fetch,
-    ) -> Result<Vec<Bytes>, Refusal> {
-        let mut pieces = within(call).await??;
-        let manifest = &self.shared.manifest;
-        let mut left = manifest.geometry().len(self.piece.0) as usize;
-        let mut check = PieceCheck::new(&manifest.geometry(), self.piece.0);
-        let mut chunks = Vec::new();
-        while let Some(bytes) = within(pieces.next()).await?? {
-            self.shared.figures.received(bytes.len());
-            left = left.checked_sub(bytes.len()).ok_or(Refusal::Wrong)?;
-            check.update(&bytes);
-            if chunks.is_empty() {
-                (self.report)(Fact::Begun(self.piece));
-            }
-            self.pace.pass(self.turn, bytes.len(), fetch).await;
-            chunks.push(bytes);
+    fn say(&mut self, Batch { pieces, withdrawn, .. }: Batch) -> Result<(), String> {
+        if !pieces.is_empty() && self.lines.last().is_none_or(|newest| newest.is_outdated(&self.shared)) {
+            self.lines.retain(|line| !line.is_idle());
+            let (calls, shared) = (self.calls.clone(), Arc::clone(&self.shared));
+            let (line, reading) = Line::open(calls, shared, self.pace.clone(), Arc::clone(&self.report));
+            self.lines.push(line);
+            self.reading.spawn(reading);
         }
-        if manifest.accepts(self.piece.0, &check) { Ok(chunks) } else { Err(Refusal::Wrong) }
-    }
-
-    async fn store(&self, chunks: Arc<[Bytes]>) -> Fact {
-        let offset = self.shared.manifest.geometry().offset(self.piece.0);
-        match self.shared.writer.write(offset, Arc::clone(&chunks)).await {
-            Some(Ok(())) => Fact::Stored(self.piece, chunks),
-            Some(Err(error)) => Fact::NotWritten(self.piece, error),
-            // Only on the way to the daemon's end.
-            None => Fact::Failed(self.piece, Failure::Lost),
+        let newest = self.lines.len().saturating_sub(1);
+        let mut is_heard = true;
+        for (at, line) in self.lines.iter_mut().enumerate() {
+            let pieces = if at == newest { &*pieces } else { &[] };
+            let withdrawn: Vec<_> = withdrawn.iter().copied().filter(|piece| line.awaits(*piece)).collect();
+            is_heard &= pieces.is_empty() && withdrawn.is_empty() || line.say(&self.shared, pieces, &withdrawn);
         }
+        if is_heard { Ok(()) } else { Err("it takes in nothing of what it is asked for".to_owned()) }
     }
-}
-
-/// Why no bytes came that are worth hashing.
-#[derive(Debug, PartialEq, Eq)]
-enum Refusal {
-    /// The peer says that it does not have the piece.
-    Lacks,
-    /// The peer has it, and no room for the request now.
-    Busy,
-    /// The peer has it, and sends us to others who do.
-    Elsewhere,
-    /// The connection broke, or went silent.
-    Lost,
-    /// What came is not that piece.
-    Wrong,
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        match status.code() {
-            Code::FailedPrecondition | Code::NotFound | Code::OutOfRange => Self::Lacks,
-            Code::ResourceExhausted => Self::Busy,
-            Code::Aborted => Self::Elsewhere,
-            _ => Self::Lost,
-        }
-    }
-}
-
-async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
-    tokio::time::timeout(SILENCE, wait).await.map_err(|_| Refusal::Lost)
 }
 
 #[cfg(test)]
@@ -386,9 +335,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_say_why_a_piece_did_not_come() {
-        let said = [Code::FailedPrecondition, Code::ResourceExhausted, Code::Aborted, Code::Unavailable];
-        let refusals = said.map(|code| Refusal::from(Status::new(code, "")));
-        assert_eq!(refusals, [Refusal::Lacks, Refusal::Busy, Refusal::Elsewhere, Refusal::Lost]);
+    fn what_is_taken_back_at_once_is_never_asked_for() {
+        let mut batch = Batch::default();
+        for ask in [Ask::Withdraw(Piece(1)), Ask::Fetch(Piece(1)), Ask::Fetch(Piece(2)), Ask::Withdraw(Piece(2))] {
+            batch.add(ask);
+        }
+        assert_eq!((batch.pieces, batch.withdrawn), (vec![Piece(1)], vec![Piece(1)]));
     }
 }

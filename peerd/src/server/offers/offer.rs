@@ -1,7 +1,7 @@
 //! One file as it is offered to its neighbours: drives the serving half of the core and carries out what it says.
 //!
-//! Invariant: every ask that was granted is reported as ended, however its stream ends ([`Grant`] sees to it on drop), or
-//! the core would think the uplink busy for ever.
+//! Invariant: every ask that was granted is reported as ended, however its call ends ([`Call`](super::Call) sees to it on
+//! drop), or the core would think the uplink busy for ever.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +14,11 @@ use proto::peer::pieces_update::Update;
 use proto::peer::{Gained, PiecesUpdate};
 use swarm::serve::{Config, Input, Output, Refusal, Role, Server, Shown};
 use swarm::{Bitfield, Geometry, Have, Moment, PeerKey, Piece};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Source;
+use super::call::{Ask, Asker, Verdict, Verdicts};
 use super::recent::Recent;
 use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART, UNHELD_PART};
 
@@ -35,9 +36,6 @@ pub struct Offer {
     this: std::sync::Weak<Self>,
 }
 
-/// Tells whoever asked that the turn has come, or never will.
-type Turn = oneshot::Sender<Result<(), Refused>>;
-
 struct Inner {
     server: Server,
     source: Source,
@@ -45,11 +43,18 @@ struct Inner {
     next_key: u32,
     neighbours: HashMap<PeerKey, mpsc::Sender<PiecesUpdate>>,
     keys: HashMap<PeerId, PeerKey>,
-    /// Numbered, so that one that was asked again is not taken back with its former self.
-    asks: HashMap<(PeerKey, Piece), (u64, Turn)>,
-    next_ask: u64,
+    /// What was asked for and is neither sent nor refused yet.
+    asks: HashMap<(PeerKey, Piece), Pending>,
+    next_number: u64,
     timer: Option<(Moment, AbortOnDropHandle<()>)>,
     closed: bool,
+}
+
+/// An ask, until it is sent or refused.
+struct Pending {
+    /// One that was asked again is not ended with its former self.
+    number: u64,
+    asker: Asker,
 }
 
 /// Why an ask came to nothing.
@@ -78,22 +83,6 @@ pub struct Gains {
     key: PeerKey,
 }
 
-/// An ask that waits. Dropping it takes it back.
-pub struct Asked {
-    answer: oneshot::Receiver<Result<(), Refused>>,
-    ticket: Grant,
-}
-
-/// Permission to send one piece, until it is dropped.
-pub struct Grant {
-    offer: Arc<Offer>,
-    key: PeerKey,
-    piece: Piece,
-    number: u64,
-    granted: bool,
-    sent: bool,
-}
-
 impl Offer {
     pub(super) fn new(manifest: Arc<Manifest>, source: Source, have: Bitfield, role: Role) -> Arc<Self> {
         let cut = manifest.geometry();
@@ -107,7 +96,7 @@ impl Offer {
             neighbours: HashMap::new(),
             keys: HashMap::new(),
             asks: HashMap::new(),
-            next_ask: 0,
+            next_number: 0,
             timer: None,
             closed: false,
         };
@@ -124,20 +113,15 @@ impl Offer {
         self.lock().source.clone()
     }
 
-    /// Bytes to send in one part: little on a slow uplink.
-    pub fn part_size(&self) -> usize {
+    /// Bytes to send in the next part of what was granted, little on a slow uplink; nothing if it is not wanted any more.
+    pub(super) fn part_size_of(&self, ask: Ask) -> Option<usize> {
         let inner = self.lock();
-        let flows = inner.server.load().0.max(1) as u128;
-        let per_part = |rate: u64| usize::try_from(u128::from(rate) * PART_TIME.as_nanos() / flows / 1_000_000_000);
-        match inner.server.uplink_rate() {
-            0 => UNKNOWN_PART,
-            rate => per_part(rate).unwrap_or(LARGEST_PART).next_power_of_two().clamp(SMALLEST_PART, LARGEST_PART),
-        }
+        inner.has(ask).then(|| inner.part_size())
     }
 
     /// Bytes that may wait on a connection; nothing where the uplink is fast enough for all that there is room for.
     pub fn backlog(&self) -> Option<u32> {
-        let part = self.part_size();
+        let part = self.lock().part_size();
         (part < UNHELD_PART).then(|| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
@@ -153,6 +137,7 @@ impl Offer {
         inner.next_key += 1;
         if let Some(old) = inner.keys.insert(peer, key) {
             inner.neighbours.remove(&old);
+            inner.forget(old);
             self.take(&mut inner, Input::NeighbourLeft { peer: old });
         }
         inner.neighbours.insert(key, tell);
@@ -175,17 +160,54 @@ impl Offer {
     }
 
     /// A neighbour asks for a piece. Who is none is refused.
-    pub fn ask(self: &Arc<Self>, peer: PeerId, piece: Piece) -> Result<Asked, Refused> {
-        let (reply, answer) = oneshot::channel();
+    pub(super) fn ask(&self, peer: PeerId, piece: Piece, asker: Asker) {
         let mut inner = self.lock();
-        let key = *inner.keys.get(&peer).ok_or(Refused::Busy)?;
-        // Asked again for the same piece: the first ask is over.
-        let number = inner.next_ask;
-        inner.next_ask += 1;
-        inner.asks.insert((key, piece), (number, reply));
+        // The call may have ended a moment ago; nobody would take this back.
+        if asker.has_gone() {
+            return;
+        }
+        let Some(&key) = inner.keys.get(&peer) else {
+            return asker.tell(Verdict::Refused(piece, Refused::Busy));
+        };
+        let number = inner.next_number;
+        inner.next_number += 1;
+        if let Some(former) = inner.asks.remove(&(key, piece)) {
+            self.take(&mut inner, Input::NeighbourWithdraws { peer: key, piece });
+            former.asker.tell(Verdict::Refused(piece, Refused::Busy));
+        }
+        inner.asks.insert((key, piece), Pending { number, asker });
         self.take(&mut inner, Input::NeighbourAsks { peer: key, piece });
-        drop(inner);
-        Ok(Asked { answer, ticket: Grant { offer: Arc::clone(self), key, piece, number, granted: false, sent: false } })
+    }
+
+    /// A neighbour takes back what it asked for in the same call.
+    pub(super) fn withdraw(&self, peer: PeerId, piece: Piece, asker: Asker) {
+        let mut inner = self.lock();
+        if let Some(&key) = inner.keys.get(&peer)
+            && inner.asks.get(&(key, piece)).is_some_and(|pending| pending.asker.is_of(asker.call()))
+        {
+            inner.asks.remove(&(key, piece));
+            self.take(&mut inner, Input::NeighbourWithdraws { peer: key, piece });
+        }
+        asker.tell(Verdict::Withdrawn(piece));
+    }
+
+    /// What was granted is on its way, all of it, or will not be.
+    pub(super) fn ended(&self, ask: Ask, sent: bool) {
+        let mut inner = self.lock();
+        if inner.has(ask) {
+            inner.asks.remove(&(ask.key, ask.piece));
+            self.take(&mut inner, Input::Ended { peer: ask.key, piece: ask.piece, sent });
+        }
+    }
+
+    /// A call has ended, and with it all that was asked for in it. Nobody hears of that any more.
+    pub(super) fn hang_up(&self, verdicts: &mut Verdicts) {
+        verdicts.close();
+        let mut inner = self.lock();
+        let of_call = inner.asks.extract_if(|_, pending| pending.asker.is_of(verdicts.call()));
+        for (peer, piece) in of_call.map(|(ask, _)| ask).collect::<Vec<_>>() {
+            self.take(&mut inner, Input::NeighbourWithdraws { peer, piece });
+        }
     }
 
     /// Others have the whole file too.
@@ -213,7 +235,7 @@ impl Offer {
         let mut inner = self.lock();
         inner.closed = true;
         inner.neighbours.clear();
-        inner.asks.clear();
+        inner.asks.drain().for_each(|((_, piece), pending)| pending.asker.tell(Verdict::Refused(piece, Refused::Busy)));
         inner.keys.clear();
     }
 
@@ -235,17 +257,18 @@ impl Offer {
             match output {
                 Output::Show { peers, shown } => inner.show(&peers, &shown),
                 Output::Grant { peer, piece } => {
-                    let granted =
-                        inner.asks.remove(&(peer, piece)).is_some_and(|(_, reply)| reply.send(Ok(())).is_ok());
-                    if !granted {
+                    if let Some(pending) = inner.asks.get_mut(&(peer, piece)) {
+                        let ask = Ask { key: peer, piece, number: pending.number };
+                        pending.asker.tell_of(Verdict::Granted(ask));
+                    } else {
                         // Nobody waits for it any more.
                         let ended = Input::Ended { peer, piece, sent: false };
                         inner.server.handle(ended, self.now());
                     }
                 }
                 Output::Refuse { peer, piece, refusal } => {
-                    if let Some((_, reply)) = inner.asks.remove(&(peer, piece)) {
-                        let _ = reply.send(Err(refusal.into()));
+                    if let Some(pending) = inner.asks.remove(&(peer, piece)) {
+                        pending.asker.tell(Verdict::Refused(piece, refusal.into()));
                     }
                 }
                 Output::TurnAway { peer } => drop(inner.neighbours.remove(&peer)),
@@ -283,6 +306,26 @@ impl Offer {
 }
 
 impl Inner {
+    fn has(&self, ask: Ask) -> bool {
+        self.asks.get(&(ask.key, ask.piece)).is_some_and(|pending| pending.number == ask.number)
+    }
+
+    /// Nothing that this neighbour asked for is sent any more.
+    fn forget(&mut self, neighbour: PeerKey) {
+        for ((_, piece), pending) in self.asks.extract_if(|(key, _), _| *key == neighbour) {
+            pending.asker.tell(Verdict::Refused(piece, Refused::Busy));
+        }
+    }
+
+    fn part_size(&self) -> usize {
+        let flows = self.server.load().0.max(1) as u128;
+        let per_part = |rate: u64| usize::try_from(u128::from(rate) * PART_TIME.as_nanos() / flows / 1_000_000_000);
+        match self.server.uplink_rate() {
+            0 => UNKNOWN_PART,
+            rate => per_part(rate).unwrap_or(LARGEST_PART).next_power_of_two().clamp(SMALLEST_PART, LARGEST_PART),
+        }
+    }
+
     fn show(&mut self, peers: &[PeerKey], shown: &Shown) {
         let update = match shown {
             Shown::All => Update::All(true),
@@ -323,49 +366,11 @@ impl Gains {
     }
 }
 
-impl Asked {
-    /// Waits for the turn.
-    pub async fn granted(mut self) -> Result<Grant, Refused> {
-        match (&mut self.answer).await {
-            Ok(Ok(())) => {
-                self.ticket.granted = true;
-                Ok(self.ticket)
-            }
-            Ok(Err(refused)) => Err(refused),
-            Err(_) => Err(Refused::Busy),
-        }
-    }
-}
-
-impl Grant {
-    /// All of the piece is on its way.
-    pub fn sent(mut self) {
-        self.sent = true;
-    }
-}
-
-impl Drop for Grant {
-    fn drop(&mut self) {
-        let mut inner = self.offer.lock();
-        let (peer, piece) = (self.key, self.piece);
-        let input = if self.granted {
-            Input::Ended { peer, piece, sent: self.sent }
-        } else {
-            if inner.asks.get(&(peer, piece)).is_some_and(|(number, _)| *number != self.number) {
-                return;
-            }
-            inner.asks.remove(&(peer, piece));
-            Input::NeighbourWithdraws { peer, piece }
-        };
-        self.offer.take(&mut inner, input);
-    }
-}
-
 impl Drop for Neighbour {
     fn drop(&mut self) {
         let mut inner = self.offer.lock();
         inner.neighbours.remove(&self.key);
-        inner.asks.retain(|(key, _), _| *key != self.key);
+        inner.forget(self.key);
         if inner.keys.get(&self.peer) == Some(&self.key) {
             inner.keys.remove(&self.peer);
         }

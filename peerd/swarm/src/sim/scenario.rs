@@ -73,7 +73,8 @@ pub struct Constants {
     /// (14 + 20 + 32), and TLS and HTTP/2 add 0.2 %. Acknowledgements of what goes the other way take 16 more where links
     /// are full both ways (measured on links of 50 Mbit/s: one of 70 bytes for every 4.4 kB).
     pub header_permille: u32,
-    /// Bytes on the uplink for each piece beyond its own: response headers, trailers, the partly filled last frame.
+    /// Bytes on the uplink for each piece beyond its own: heads of HTTP/2 frames (two of 9), what stands before the bytes (up to
+    /// 16), the head and tag of a TLS record more (22), the headers of a packet that is filled partly (half of 66).
     pub request_bytes: u32,
     /// Time from an ask's arrival to the first byte sent: scheduling, reading.
     pub service: Duration,
@@ -89,7 +90,7 @@ impl Default for Constants {
     fn default() -> Self {
         Self {
             header_permille: 64,
-            request_bytes: 200,
+            request_bytes: 90,
             service: Duration::from_micros(200),
             verify_per_mib: Duration::from_micros(700),
             handshake_trips: 3,

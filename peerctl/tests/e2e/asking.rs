@@ -26,8 +26,11 @@ fn piece(bytes: &[u8], number: u32) -> &[u8] {
     &bytes[start..start + geometry.len(number) as usize]
 }
 
-/// All that comes until the end of the call: bytes by piece, and refusals.
-fn all(conversation: &mut Conversation<'_>) -> (BTreeMap<u32, Vec<u8>>, Vec<(u32, Refusal)>) {
+/// Bytes by piece, and refusals.
+type Answers = (BTreeMap<u32, Vec<u8>>, Vec<(u32, Refusal)>);
+
+/// All that comes until the end of the call.
+fn all(conversation: &mut Conversation<'_>) -> Answers {
     let (mut pieces, mut refusals) = (BTreeMap::<u32, Vec<u8>>::new(), Vec::new());
     while let Some((piece, what)) = conversation.hear().unwrap() {
         match what {

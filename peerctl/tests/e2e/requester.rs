@@ -16,6 +16,9 @@ use transport::{DialOptions, Identity};
 
 use crate::world::{Peer, World};
 
+/// Requests that may wait to be sent.
+const SAID: usize = 64;
+
 /// A registered peer of user 3.
 pub(crate) struct Requester {
     pub(crate) runtime: tokio::runtime::Runtime,
@@ -53,7 +56,7 @@ impl Requester {
 
     /// Watches a file at a peer and begins a call for pieces of it.
     pub(crate) fn converse(&self, peer: &Peer, id: &str) -> Conversation<'_> {
-        let (say, said) = mpsc::unbounded_channel();
+        let (say, said) = mpsc::channel(SAID);
         let (watched, answers) = self.runtime.block_on(async {
             let mut client = self.dial(peer).await;
             let hello = WatchPiecesRequest { file_id: file_id(id), ..WatchPiecesRequest::default() };
@@ -68,7 +71,7 @@ impl Requester {
 
     /// Begins a call for pieces of a file that it does not watch.
     pub(crate) fn call(&self, peer: &Peer, id: &str) -> Conversation<'_> {
-        let (say, said) = mpsc::unbounded_channel();
+        let (say, said) = mpsc::channel(SAID);
         let answers = self.runtime.block_on(async { self.fetch(self.dial(peer).await, id, messages(said)).await });
         Conversation { requester: self, say: Some(say), answers, _watched: None }
     }
@@ -86,10 +89,13 @@ impl Requester {
     }
 }
 
+/// Of which piece, and its bytes or why it does not come.
+pub(crate) type Part = (u32, Result<Bytes, Refusal>);
+
 /// A call for pieces.
 pub(crate) struct Conversation<'a> {
     requester: &'a Requester,
-    say: Option<mpsc::UnboundedSender<FetchPiecesRequest>>,
+    say: Option<mpsc::Sender<FetchPiecesRequest>>,
     answers: Streaming<PiecePart>,
     _watched: Option<Streaming<proto::peer::PiecesUpdate>>,
 }
@@ -98,7 +104,7 @@ impl Conversation<'_> {
     pub(crate) fn say(&self, pieces: &[u32], withdrawn: &[u32]) {
         let (pieces, withdrawn) = (pieces.to_vec(), withdrawn.to_vec());
         let request = FetchPiecesRequest { file_id: Bytes::new(), pieces, withdrawn };
-        self.say.as_ref().unwrap().send(request).unwrap();
+        self.say.as_ref().unwrap().try_send(request).unwrap();
     }
 
     /// Nothing more is asked for.
@@ -106,8 +112,8 @@ impl Conversation<'_> {
         self.say = None;
     }
 
-    /// The next part: of which piece, and its bytes or why it does not come. `None` at the end.
-    pub(crate) fn hear(&mut self) -> Result<Option<(u32, Result<Bytes, Refusal>)>, Status> {
+    /// The next part; `None` at the end.
+    pub(crate) fn hear(&mut self) -> Result<Option<Part>, Status> {
         let part = self.requester.runtime.block_on(self.answers.message())?;
         Ok(part.map(|part| match part.refusal() {
             Refusal::Unspecified => (part.piece, Ok(part.data)),
@@ -144,6 +150,6 @@ fn show<T>(request: &mut Request<T>, ticket: &str) {
     request.metadata_mut().insert("authorization", format!("Bearer {ticket}").parse().unwrap());
 }
 
-fn messages(mut said: mpsc::UnboundedReceiver<FetchPiecesRequest>) -> impl Stream<Item = FetchPiecesRequest> + Send {
+fn messages(mut said: mpsc::Receiver<FetchPiecesRequest>) -> impl Stream<Item = FetchPiecesRequest> + Send {
     futures_util::stream::poll_fn(move |cx| said.poll_recv(cx))
 }

@@ -100,10 +100,10 @@ mod tests {
     async fn all_of_many_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(folder.path());
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::channel(100);
         for number in 0..100_u8 {
             let tell = tell.clone();
-            let done = move |result: io::Result<()>| tell.send((number, result.is_ok())).unwrap();
+            let done = move |result: io::Result<()>| tell.try_send((number, result.is_ok())).unwrap();
             writer.write(u64::from(number) * 4, Arc::from([Bytes::from(vec![number; 4])]), done);
         }
         for number in 0..100 {

@@ -301,27 +301,27 @@ struct Lines {
     pace: Pace,
     report: Report,
     /// The newest last.
-    lines: Vec<Line>,
+    begun: Vec<Line>,
     reading: JoinSet<Result<(), String>>,
 }
 
 impl Lines {
     fn new(calls: Calls, shared: Arc<Shared>, peer: PeerId, report: Report) -> Self {
         let pace = shared.limits.from(peer);
-        Self { calls, shared, pace, report, lines: Vec::new(), reading: JoinSet::new() }
+        Self { calls, shared, pace, report, begun: Vec::new(), reading: JoinSet::new() }
     }
 
     fn say(&mut self, Batch { pieces, withdrawn, .. }: Batch) -> Result<(), String> {
-        if !pieces.is_empty() && self.lines.last().is_none_or(|newest| newest.is_outdated(&self.shared)) {
-            self.lines.retain(|line| !line.is_idle());
+        if !pieces.is_empty() && self.begun.last().is_none_or(|newest| newest.is_outdated(&self.shared)) {
+            self.begun.retain(|line| !line.is_idle());
             let (calls, shared) = (self.calls.clone(), Arc::clone(&self.shared));
             let (line, reading) = Line::open(calls, shared, self.pace.clone(), Arc::clone(&self.report));
-            self.lines.push(line);
+            self.begun.push(line);
             self.reading.spawn(reading);
         }
-        let newest = self.lines.len().saturating_sub(1);
+        let newest = self.begun.len().saturating_sub(1);
         let mut is_heard = true;
-        for (at, line) in self.lines.iter_mut().enumerate() {
+        for (at, line) in self.begun.iter_mut().enumerate() {
             let pieces = if at == newest { &*pieces } else { &[] };
             let withdrawn: Vec<_> = withdrawn.iter().copied().filter(|piece| line.awaits(*piece)).collect();
             is_heard &= pieces.is_empty() && withdrawn.is_empty() || line.say(&self.shared, pieces, &withdrawn);

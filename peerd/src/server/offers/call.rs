@@ -14,6 +14,8 @@ use super::{Offer, Refused};
 /// Asks and withdrawals of one call that are not answered yet, at most. More than a window of requests has; whoever says more
 /// and reads no answer is not heard meanwhile.
 const UNANSWERED: usize = 1024;
+/// Verdicts that wait to be heard, at most: one for each of those, and a last word for each that was granted.
+const VERDICTS: usize = 2 * UNANSWERED;
 
 /// A piece that was asked for, and whose turn has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub struct Caller {
     offer: Arc<Offer>,
     peer: PeerId,
     call: u64,
-    tell: mpsc::UnboundedSender<(Verdict, Option<OwnedSemaphorePermit>)>,
+    tell: mpsc::Sender<(Verdict, Option<OwnedSemaphorePermit>)>,
     room: Arc<Semaphore>,
 }
 
@@ -55,21 +57,21 @@ pub struct Call {
 /// Who asked for one piece, and hears what becomes of it.
 pub(super) struct Asker {
     call: u64,
-    tell: mpsc::UnboundedSender<(Verdict, Option<OwnedSemaphorePermit>)>,
+    tell: mpsc::Sender<(Verdict, Option<OwnedSemaphorePermit>)>,
     room: Option<OwnedSemaphorePermit>,
 }
 
 /// Where it is heard.
 pub(super) struct Verdicts {
     call: u64,
-    hear: mpsc::UnboundedReceiver<(Verdict, Option<OwnedSemaphorePermit>)>,
+    hear: mpsc::Receiver<(Verdict, Option<OwnedSemaphorePermit>)>,
 }
 
 /// A call of that peer for pieces of that file.
 pub fn begin(offer: &Arc<Offer>, peer: PeerId) -> (Caller, Call) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let call = NEXT.fetch_add(1, Ordering::Relaxed);
-    let (tell, hear) = mpsc::unbounded_channel();
+    let (tell, hear) = mpsc::channel(VERDICTS);
     let caller = Caller { offer: Arc::clone(offer), peer, call, tell, room: Arc::new(Semaphore::new(UNANSWERED)) };
     (caller, Call { offer: Arc::clone(offer), verdicts: Verdicts { call, hear } })
 }
@@ -95,7 +97,7 @@ impl Caller {
     /// It is not heard any more.
     pub fn is_cut_off(self, why: Status) {
         // If nobody sends any more, it is over already.
-        let _ = self.tell.send((Verdict::Over(why), None));
+        let _ = self.tell.try_send((Verdict::Over(why), None));
     }
 
     async fn asker(&self) -> Asker {
@@ -160,7 +162,7 @@ impl Asker {
     /// A word after which there may be another.
     pub(super) fn tell_of(&mut self, verdict: Verdict) {
         // Whoever has hung up has no use for it.
-        let _ = self.tell.send((verdict, self.room.take()));
+        let _ = self.tell.try_send((verdict, self.room.take()));
     }
 }
 

@@ -12,3 +12,5 @@ tonic::include_proto!("enjambre.peer.v1");
 
 /// Path of the call whose answers are the bytes of pieces: both ends frame those by hand.
 pub const FETCH_PIECES: &str = "/enjambre.peer.v1.Transfer/FetchPieces";
+/// Most pieces that one of its messages asks for, and most that it takes back.
+pub const MOST_PIECES: usize = 64;

@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proto::ids::ByteCount;
-use proto::manifest::Geometry;
 use proto::peer::Refusal;
 use tonic::Code;
 
 use crate::requester::{Conversation, Requester, reason};
-use crate::world::{Peer, World, content, write};
+use crate::world::{Peer, World, content, piece_of, write};
 
 const SIZE: usize = 1 << 20;
 
@@ -20,17 +18,15 @@ fn shared(world: &World, one: &Peer) -> (String, Vec<u8>) {
     (one.upload(&world.path("f")), bytes)
 }
 
-fn piece(bytes: &[u8], number: u32) -> &[u8] {
-    let geometry = Geometry::of(ByteCount::new(bytes.len() as u64)).unwrap();
-    let start = usize::try_from(geometry.offset(number)).unwrap();
-    &bytes[start..start + geometry.len(number) as usize]
-}
-
 /// Bytes by piece, and refusals.
 type Answers = (BTreeMap<u32, Vec<u8>>, Vec<(u32, Refusal)>);
 
-/// All that comes until the end of the call.
-fn all(conversation: &mut Conversation<'_>) -> Answers {
+/// Asks for pieces and takes others back, message by message; all that comes until the end of the call.
+fn answers(mut conversation: Conversation<'_>, messages: &[(&[u32], &[u32])]) -> Answers {
+    for (pieces, withdrawn) in messages {
+        conversation.say(pieces, withdrawn);
+    }
+    conversation.all_is_said();
     let (mut pieces, mut refusals) = (BTreeMap::<u32, Vec<u8>>::new(), Vec::new());
     while let Some((piece, what)) = conversation.hear().unwrap() {
         match what {
@@ -41,21 +37,20 @@ fn all(conversation: &mut Conversation<'_>) -> Answers {
     (pieces, refusals)
 }
 
+fn are_these(pieces: &BTreeMap<u32, Vec<u8>>, numbers: &[u32], bytes: &[u8]) {
+    assert_eq!(pieces.keys().copied().collect::<Vec<_>>(), numbers);
+    assert!(pieces.iter().all(|(number, data)| data == piece_of(bytes, *number)));
+}
+
 #[test]
 fn what_is_asked_for_comes_and_then_the_call_ends() {
     let world = World::new();
     let one = world.peer("1");
     let (id, bytes) = shared(&world, &one);
     let requester = Requester::register(&world, "a.pem");
-    let mut conversation = requester.converse(&one, &id);
-    conversation.say(&[3, 1], &[]);
-    conversation.say(&[2], &[]);
-    conversation.say(&[63], &[]);
-    conversation.all_is_said();
-    let (pieces, refusals) = all(&mut conversation);
+    let (pieces, refusals) = answers(requester.converse(&one, &id), &[(&[3, 1], &[]), (&[2], &[]), (&[63], &[])]);
     assert_eq!(refusals, []);
-    assert_eq!(pieces.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 63]);
-    assert!(pieces.iter().all(|(number, data)| data == piece(&bytes, *number)));
+    are_these(&pieces, &[1, 2, 3, 63], &bytes);
 }
 
 #[test]
@@ -65,19 +60,18 @@ fn what_is_taken_back_is_answered_so_and_all_else_comes() {
     let one = world.peer_with("1", &["--max-upload", "64KiB"]);
     let (id, bytes) = shared(&world, &one);
     let requester = Requester::register(&world, "a.pem");
-    let mut conversation = requester.converse(&one, &id);
-    conversation.say(&[0, 1, 2, 3, 4, 5], &[]);
-    conversation.say(&[], &[4]);
-    // Taken back and wanted again: what comes of it comes behind the answer.
-    conversation.say(&[5], &[5]);
-    // Never asked for: it is answered all the same, so that the other end need not remember.
-    conversation.say(&[], &[9]);
-    conversation.all_is_said();
-    let (pieces, mut refusals) = all(&mut conversation);
+    let messages: [(&[u32], &[u32]); 4] = [
+        (&[0, 1, 2, 3, 4, 5], &[]),
+        (&[], &[4]),
+        // Taken back and wanted again: what comes of it comes behind the answer.
+        (&[5], &[5]),
+        // Never asked for: it is answered all the same, so that the other end need not remember.
+        (&[], &[9]),
+    ];
+    let (pieces, mut refusals) = answers(requester.converse(&one, &id), &messages);
     refusals.sort_by_key(|(piece, _)| *piece);
     assert_eq!(refusals, [4, 5, 9].map(|piece| (piece, Refusal::Withdrawn)));
-    assert_eq!(pieces.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
-    assert!(pieces.iter().all(|(number, data)| data == piece(&bytes, *number)));
+    are_these(&pieces, &[0, 1, 2, 3, 5], &bytes);
 }
 
 #[test]
@@ -86,16 +80,12 @@ fn what_cannot_come_is_refused_one_by_one() {
     let one = world.peer("1");
     let (id, _) = shared(&world, &one);
     let requester = Requester::register(&world, "a.pem");
-    let mut stranger = requester.call(&one, &id);
-    stranger.say(&[0, 7], &[]);
-    stranger.all_is_said();
-    assert_eq!(all(&mut stranger).1, [(0, Refusal::Busy), (7, Refusal::Busy)]);
+    let unwatched = answers(requester.call(&one, &id), &[(&[0, 7], &[])]);
+    assert_eq!(unwatched, (BTreeMap::new(), vec![(0, Refusal::Busy), (7, Refusal::Busy)]));
 
     std::fs::remove_file(world.path("f")).unwrap();
-    let mut conversation = requester.converse(&one, &id);
-    conversation.say(&[1], &[]);
-    conversation.all_is_said();
-    assert_eq!(all(&mut conversation), (BTreeMap::new(), vec![(1, Refusal::Lacking)]));
+    let removed = answers(requester.converse(&one, &id), &[(&[1], &[])]);
+    assert_eq!(removed, (BTreeMap::new(), vec![(1, Refusal::Lacking)]));
 }
 
 #[test]

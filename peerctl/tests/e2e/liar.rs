@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use transport::Identity;
 
+use crate::world::piece_of;
+
 /// How it lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lie {
@@ -151,7 +153,7 @@ impl Transfer for Service {
 
     async fn fetch_pieces(&self, request: Request<Streaming<FetchPiecesRequest>>) -> Answer<PiecePart> {
         let (lie, content) = (self.lie, Arc::clone(&self.content));
-        let count = Geometry::of(ByteCount::new(content.len() as u64)).unwrap().count();
+        let count = count(&content);
         let asked =
             request.into_inner().flat_map(|request| stream::iter(request.map(|request| request.pieces).unwrap()));
         // The last piece is proven with the manifest; the lie begins behind that proof.
@@ -165,11 +167,13 @@ impl Transfer for Service {
     }
 }
 
+fn count(content: &[u8]) -> u32 {
+    Geometry::of(ByteCount::new(content.len() as u64)).unwrap().count()
+}
+
 fn part(lie: Lie, content: &[u8], piece: u32) -> PiecePart {
-    let geometry = Geometry::of(ByteCount::new(content.len() as u64)).unwrap();
-    let start = usize::try_from(geometry.offset(piece)).unwrap();
-    let mut data = content[start..start + geometry.len(piece) as usize].to_vec();
-    let last = piece + 1 == geometry.count();
+    let mut data = piece_of(content, piece).to_vec();
+    let last = piece + 1 == count(content);
     match lie {
         Lie::Bytes if !last => data[0] ^= 1,
         Lie::Short if !last => drop(data.pop()),

@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use proto::ids::ByteCount;
+use proto::manifest::Geometry;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -346,6 +348,13 @@ pub(crate) fn content(len: usize) -> Vec<u8> {
     let mut content = vec![0; len];
     blake3::Hasher::new().update(&len.to_le_bytes()).finalize_xof().fill(&mut content);
     content
+}
+
+/// One piece of a file.
+pub(crate) fn piece_of(content: &[u8], piece: u32) -> &[u8] {
+    let geometry = Geometry::of(ByteCount::new(content.len() as u64)).unwrap();
+    let start = usize::try_from(geometry.offset(piece)).unwrap();
+    &content[start..start + geometry.len(piece) as usize]
 }
 
 pub(crate) fn write(path: &Path, content: &[u8]) {

@@ -6,8 +6,6 @@ use transport::Limits;
 
 /// Pieces that are read and hashed at the same time. Each holds one piece in memory: 32 of the usual size are 32 MiB.
 pub const READS: usize = 32;
-/// Most pieces that one message asks for, and most that it takes back.
-pub const MOST_PIECES: usize = 64;
 /// Bytes of one message, at most: as much as one HTTP/2 frame of a peer carries, and a whole piece of the usual size.
 pub const LARGEST_PART: usize = 1 << 20;
 /// Largest piece that is read and hashed where it is sent from, if it is in memory: that takes half a millisecond.

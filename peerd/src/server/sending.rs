@@ -12,14 +12,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 use monitor::Occupied;
 use proto::ids::PeerId;
-use proto::peer::{FetchPiecesRequest, PiecePart, Refusal};
+use proto::peer::{FetchPiecesRequest, MOST_PIECES, PiecePart, Refusal};
 use swarm::Piece;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, Streaming};
 use transport::Backlog;
 
 use super::guard::Pass;
-use super::limits::MOST_PIECES;
 use super::offers::call::{Ask, Caller, Verdict};
 use super::offers::{Call, Refused};
 use super::service::{Reading, Service};
@@ -88,16 +87,14 @@ impl Sending {
                 None => (self.service.unless_stopped(self.call.next()).await?, None),
             };
             let (piece, refusal) = match verdict {
-                Some(Verdict::Granted(ask)) => match self.begin(ask, reading).await? {
-                    Ok(under_way) => {
-                        self.under_way = Some(under_way);
+                Some(Verdict::Granted(ask)) => {
+                    self.under_way = self.begin(ask, reading).await?;
+                    if self.under_way.is_some() {
                         continue;
                     }
-                    Err(refused) => {
-                        self.call.ended(ask, false);
-                        (ask.piece, refused.into())
-                    }
-                },
+                    self.call.ended(ask, false);
+                    (ask.piece, Refusal::Lacking)
+                }
                 Some(Verdict::Refused(piece, refused)) => (piece, refused.into()),
                 Some(Verdict::Withdrawn(piece)) => (piece, Refusal::Withdrawn),
                 Some(Verdict::Over(status)) => return Err(status),
@@ -124,13 +121,14 @@ impl Sending {
         Ok(Some(PiecePart { piece: ask.piece.0, data, refusal: Refusal::Unspecified.into() }))
     }
 
-    async fn begin(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Result<UnderWay, Refused>, Status> {
+    /// Reads what was granted; nothing if it is not there any more.
+    async fn begin(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Option<UnderWay>, Status> {
         if let Some(backlog) = &self.backlog {
             backlog.hold_to(self.call.offer().backlog());
         }
         let slot = self.service.unless_stopped(self.service.uplink().slot()).await?;
-        let Some(chunks) = self.read(ask, reading).await? else { return Ok(Err(Refused::Lacking)) };
-        Ok(Ok(UnderWay {
+        let Some(chunks) = self.read(ask, reading).await? else { return Ok(None) };
+        Ok(Some(UnderWay {
             ask,
             chunks,
             pace: self.service.uplink().to(self.to),
@@ -151,7 +149,9 @@ impl Sending {
         // This one comes from a disk: what is next probably does, and can be read while this one leaves.
         while let Some(verdict) = self.call.next_at_once() {
             let reading = match &verdict {
-                Verdict::Granted(ask) => Some(self.service.begin_reading(self.call.offer(), ask.piece)),
+                Verdict::Granted(ask) if self.call.offer().recent(ask.piece).is_none() => {
+                    Some(self.service.begin_reading(self.call.offer(), ask.piece))
+                }
                 _ => None,
             };
             self.ahead.push_back((verdict, reading));

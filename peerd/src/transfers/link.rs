@@ -13,7 +13,7 @@ use proto::directory::Holder;
 use proto::ids::PeerId;
 use proto::manifest::Manifest;
 use proto::peer::pieces_update::Update;
-use proto::peer::{PiecesUpdate, WatchPiecesRequest};
+use proto::peer::{MOST_PIECES, PiecesUpdate, WatchPiecesRequest};
 use swarm::{Bitfield, Failure, Have, PeerKey, Piece};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -38,8 +38,6 @@ mod pieces;
 const QUEUE: usize = 512;
 /// Words about our own gains that may wait for a slow peer.
 const NEWS: usize = 16;
-/// Most pieces that one message asks for, and most that it takes back.
-const AT_ONCE: usize = 64;
 
 /// What a link is asked to do.
 #[derive(Debug, Clone)]
@@ -290,7 +288,7 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.pieces.len().max(self.withdrawn.len()) >= AT_ONCE
+        self.pieces.len().max(self.withdrawn.len()) >= MOST_PIECES
     }
 }
 

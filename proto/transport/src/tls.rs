@@ -83,8 +83,8 @@ pub fn server_config(identity: &Identity) -> ServerConfig {
     config
 }
 
-/// That of AWS-LC, which puts AES-256 first: with keys of 128 bits the same bytes take a sixth less processor, and no attack on either is within
-/// anybody's reach (RFC 8446, section 9.1, has the one with 128 bits as the suite that everybody must have).
+/// That of AWS-LC, which puts AES-256 first: with keys of 128 bits the same bytes take a sixth less processor, and no attack on
+/// either is within anybody's reach (RFC 8446, section 9.1, has the one with 128 bits as the suite that everybody must have).
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);

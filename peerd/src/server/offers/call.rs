@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::ids::PeerId;
 use swarm::{PeerKey, Piece};
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::Status;
 
@@ -44,36 +43,35 @@ pub struct Caller {
     offer: Arc<Offer>,
     peer: PeerId,
     call: u64,
-    tell: mpsc::Sender<(Verdict, Option<OwnedSemaphorePermit>)>,
+    tell: mpsc::Sender<Told>,
     room: Arc<Semaphore>,
 }
 
 /// The end that sends. Dropping it takes back all that was asked for.
 pub struct Call {
     offer: Arc<Offer>,
-    verdicts: Verdicts,
+    number: u64,
+    verdicts: mpsc::Receiver<Told>,
 }
 
 /// Who asked for one piece, and hears what becomes of it.
 pub(super) struct Asker {
     call: u64,
-    tell: mpsc::Sender<(Verdict, Option<OwnedSemaphorePermit>)>,
+    tell: mpsc::Sender<Told>,
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// Where it is heard.
-pub(super) struct Verdicts {
-    call: u64,
-    hear: mpsc::Receiver<(Verdict, Option<OwnedSemaphorePermit>)>,
-}
+/// A verdict, and the room that its ask took until then.
+type Told = (Verdict, Option<OwnedSemaphorePermit>);
 
 /// A call of that peer for pieces of that file.
 pub fn begin(offer: &Arc<Offer>, peer: PeerId) -> (Caller, Call) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let call = NEXT.fetch_add(1, Ordering::Relaxed);
-    let (tell, hear) = mpsc::channel(VERDICTS);
-    let caller = Caller { offer: Arc::clone(offer), peer, call, tell, room: Arc::new(Semaphore::new(UNANSWERED)) };
-    (caller, Call { offer: Arc::clone(offer), verdicts: Verdicts { call, hear } })
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let (tell, verdicts) = mpsc::channel(VERDICTS);
+    let room = Arc::new(Semaphore::new(UNANSWERED));
+    let caller = Caller { offer: Arc::clone(offer), peer, call: number, tell, room };
+    (caller, Call { offer: Arc::clone(offer), number, verdicts })
 }
 
 impl Caller {
@@ -115,12 +113,12 @@ impl Call {
 
     /// What was decided next; nothing when all is answered and nobody can ask any more.
     pub async fn next(&mut self) -> Option<Verdict> {
-        self.verdicts.hear.recv().await.map(|(verdict, _)| verdict)
+        self.verdicts.recv().await.map(|(verdict, _)| verdict)
     }
 
     /// The same, if it was decided already.
     pub fn next_at_once(&mut self) -> Option<Verdict> {
-        self.verdicts.hear.try_recv().ok().map(|(verdict, _)| verdict)
+        self.verdicts.try_recv().ok().map(|(verdict, _)| verdict)
     }
 
     /// Bytes to send in the next part of it; nothing if it is not wanted any more.
@@ -136,17 +134,16 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.offer.hang_up(&mut self.verdicts);
+        // First, so that whatever is asked for from now on is not taken in.
+        self.verdicts.close();
+        self.offer.hang_up(self.number);
     }
 }
 
 impl Asker {
+    /// The number of the call.
     pub(super) const fn call(&self) -> u64 {
         self.call
-    }
-
-    pub(super) const fn is_of(&self, call: u64) -> bool {
-        self.call == call
     }
 
     /// Nobody hears what becomes of it.
@@ -163,18 +160,6 @@ impl Asker {
     pub(super) fn tell_of(&mut self, verdict: Verdict) {
         // Whoever has hung up has no use for it.
         let _ = self.tell.try_send((verdict, self.room.take()));
-    }
-}
-
-impl Verdicts {
-    pub(super) const fn call(&self) -> u64 {
-        self.call
-    }
-
-    /// Nothing more is heard.
-    pub(super) fn close(&mut self) {
-        self.hear.close();
-        while !matches!(self.hear.try_recv(), Err(TryRecvError::Empty | TryRecvError::Disconnected)) {}
     }
 }
 

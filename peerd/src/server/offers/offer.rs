@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Source;
-use super::call::{Ask, Asker, Verdict, Verdicts};
+use super::call::{Ask, Asker, Verdict};
 use super::recent::Recent;
 use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART, UNHELD_PART};
 
@@ -183,7 +183,7 @@ impl Offer {
     pub(super) fn withdraw(&self, peer: PeerId, piece: Piece, asker: Asker) {
         let mut inner = self.lock();
         if let Some(&key) = inner.keys.get(&peer)
-            && inner.asks.get(&(key, piece)).is_some_and(|pending| pending.asker.is_of(asker.call()))
+            && inner.asks.get(&(key, piece)).is_some_and(|pending| pending.asker.call() == asker.call())
         {
             inner.asks.remove(&(key, piece));
             self.take(&mut inner, Input::NeighbourWithdraws { peer: key, piece });
@@ -201,10 +201,9 @@ impl Offer {
     }
 
     /// A call has ended, and with it all that was asked for in it. Nobody hears of that any more.
-    pub(super) fn hang_up(&self, verdicts: &mut Verdicts) {
-        verdicts.close();
+    pub(super) fn hang_up(&self, call: u64) {
         let mut inner = self.lock();
-        let of_call = inner.asks.extract_if(|_, pending| pending.asker.is_of(verdicts.call()));
+        let of_call = inner.asks.extract_if(|_, pending| pending.asker.call() == call);
         for (peer, piece) in of_call.map(|(ask, _)| ask).collect::<Vec<_>>() {
             self.take(&mut inner, Input::NeighbourWithdraws { peer, piece });
         }

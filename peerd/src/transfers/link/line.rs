@@ -216,9 +216,9 @@ impl Reader {
                 return Err("it sent what it was not asked for".to_owned());
             }
         }
-        let Some(mut current) = self.current.take() else { return Ok(()) };
+        let Some(current) = &mut self.current else { return Ok(()) };
         let Some(left) = current.left.checked_sub(bytes.len()) else {
-            self.reject(piece);
+            self.cut_short();
             return Ok(());
         };
         current.left = left;
@@ -228,9 +228,7 @@ impl Reader {
         }
         current.chunks.push(bytes);
         if left == 0 {
-            self.finish(current);
-        } else {
-            self.current = Some(current);
+            self.finish();
         }
         Ok(())
     }
@@ -242,7 +240,7 @@ impl Reader {
         (self.report)(Fact::Begun(piece));
     }
 
-    /// Something else comes than the rest of the piece under way.
+    /// What comes is not the rest of the piece under way.
     fn cut_short(&mut self) {
         if let Some(current) = self.current.take() {
             self.reject(current.piece);
@@ -257,7 +255,8 @@ impl Reader {
     }
 
     /// All of it is there.
-    fn finish(&self, Current { piece, mut fetch, check, chunks, .. }: Current) {
+    fn finish(&mut self) {
+        let Some(Current { piece, mut fetch, check, chunks, .. }) = self.current.take() else { return };
         if !self.shared.manifest.accepts(piece.0, &check) {
             return self.reject(piece);
         }

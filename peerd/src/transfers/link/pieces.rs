@@ -45,7 +45,7 @@ pub(super) struct Pieces {
 pub(super) enum Part {
     /// The next bytes of a piece.
     Bytes(u32, Bytes),
-    /// Nothing more comes of it.
+    /// Nothing more comes of it; unspecified where the reason is one of a later version.
     Refused(u32, Refusal),
 }
 
@@ -160,10 +160,10 @@ impl Messages {
                     self.skip(PREFIX);
                     let message = PiecePart::decode(self.collect(length));
                     let message = message.map_err(|_| Status::internal("it sent what is no message"))?;
-                    match message.refusal() {
-                        Refusal::Unspecified if message.data.is_empty() => {}
-                        Refusal::Unspecified => return Ok(Some(Part::Bytes(message.piece, message.data))),
-                        refusal => return Ok(Some(Part::Refused(message.piece, refusal))),
+                    match message.refusal {
+                        0 if message.data.is_empty() => {}
+                        0 => return Ok(Some(Part::Bytes(message.piece, message.data))),
+                        _ => return Ok(Some(Part::Refused(message.piece, message.refusal()))),
                     }
                 }
                 Payload::Unclear => return Ok(None),
@@ -296,7 +296,7 @@ mod tests {
     proptest! {
         #[test]
         fn messages_are_found_however_they_are_cut(
-            parts in prop::collection::vec((any::<u32>(), prop::collection::vec(any::<u8>(), 0..400), 0..5), 0..6),
+            parts in prop::collection::vec((any::<u32>(), prop::collection::vec(any::<u8>(), 0..400), 0..7), 0..6),
             lengths in prop::collection::vec(1_usize..600, 1..8),
             strangers in any::<bool>(),
         ) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
@@ -95,7 +96,11 @@ pub struct Server {
 impl Server {
     /// Takes the address, then brings the database up to date: a second directory on the same address fails before it
     /// touches anything.
-    pub async fn bind(config: Config) -> Result<Self, StartError> {
+    pub fn bind(config: Config) -> BoxFuture<'static, Result<Self, StartError>> {
+        Box::pin(Self::prepare(config))
+    }
+
+    async fn prepare(config: Config) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls).transpose()?;
         let unbound = |why| StartError::Listen { address: config.listen, why };
         let listener = listen(config.listen).map_err(unbound)?;
@@ -144,8 +149,13 @@ impl Server {
         self.app.store.clone()
     }
 
-    /// Serves until `shutdown`, then answers what it has taken and returns.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// Serves until `shutdown`, then answers what it has taken and returns. Boxed, so that all of it is compiled here, and not
+    /// once more in whatever awaits it.
+    pub fn run(self, shutdown: CancellationToken) -> BoxFuture<'static, ()> {
+        Box::pin(self.serve(shutdown))
+    }
+
+    async fn serve(self, shutdown: CancellationToken) {
         let stopped = CancellationToken::new();
         let background = tokio::spawn(background(Arc::clone(&self.app), self.follower, self.kept, stopped.clone()));
         let figures = self.nats.as_ref().map(|(_, figures)| figures.clone());

@@ -91,6 +91,9 @@ pub struct Settings {
     /// Serve peers whose ticket has ended for so many seconds more while the directory is out of reach [default: 0]
     #[arg(long, env = "PEERD_TICKET_GRACE", value_name = "SECONDS")]
     pub ticket_grace: Option<u64>,
+    /// Tell whoever asks what the interface between peers looks like (gRPC server reflection)
+    #[arg(long, env = "PEERD_REFLECTION", num_args = 0..=1, default_missing_value = "true")]
+    pub reflection: Option<bool>,
     /// How log lines look [default: text]
     #[arg(long, env = "PEERD_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -173,6 +176,8 @@ pub struct Config {
     pub directory_ca: Option<PathBuf>,
     /// How long an ended ticket still opens while the directory is out of reach.
     pub ticket_grace: Duration,
+    /// Whether other peers may ask what the interface looks like.
+    pub reflection: bool,
     /// Whether tests may make actors panic.
     pub fault_injection: bool,
     /// How log lines look.
@@ -241,6 +246,7 @@ impl Config {
             otlp_endpoint: settings.otlp_endpoint,
             directory_ca: settings.directory_ca,
             ticket_grace: Duration::from_secs(settings.ticket_grace.unwrap_or(0)),
+            reflection: settings.reflection.unwrap_or(false),
             fault_injection: settings.fault_injection.unwrap_or(false),
             log_format: settings.log_format.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_else(|| "info".into()),
@@ -290,6 +296,7 @@ impl Settings {
             otlp_endpoint: self.otlp_endpoint.or(under.otlp_endpoint),
             directory_ca: self.directory_ca.or(under.directory_ca),
             ticket_grace: self.ticket_grace.or(under.ticket_grace),
+            reflection: self.reflection.or(under.reflection),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
             fault_injection: self.fault_injection.or(under.fault_injection),

@@ -63,6 +63,8 @@ pub struct Args {
     pub service: Service,
     /// Answers about this peer and the network.
     pub listing: Listing,
+    /// Tell what the interface looks like.
+    pub reflection: bool,
 }
 
 /// What it knows.
@@ -83,11 +85,13 @@ impl Actor for Server {
         let service = args.service.until(closing.clone());
         let (health, healthy) = tonic_health::server::health_reporter();
         health.set_serving::<TransferServer<Service>>().await;
-        let routes = Routes::new(healthy)
+        let mut routes = Routes::new(healthy)
             .add_service(PeerServer::with_interceptor(args.listing, args.guard.clone()))
-            .add_service(InterceptorLayer::new(args.guard).layer(PieceServer::new(service)))
-            .prepare();
-        let routes = TracedLayer::new(span_name).layer(routes);
+            .add_service(InterceptorLayer::new(args.guard).layer(PieceServer::new(service)));
+        if args.reflection {
+            routes = reflect(routes)?;
+        }
+        let routes = TracedLayer::new(span_name).layer(routes.prepare());
         let tls = Arc::new(transport::server_config(&args.identity));
         let limits = Limits { drain: DRAIN, ..limits::connections() };
         let shutdown = closing.clone();
@@ -111,6 +115,16 @@ impl Actor for Server {
         let _ = tokio::time::timeout(DRAIN + Duration::from_secs(1), &mut state.task).await;
         Ok(())
     }
+}
+
+/// Answers what the interface looks like, in the version of the question that older tools have too.
+fn reflect(routes: Routes) -> Result<Routes, tonic_reflection::server::Error> {
+    let answers = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::peer::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(routes.add_service(answers().build_v1()?).add_service(answers().build_v1alpha()?))
 }
 
 /// What a call is in a trace. Pieces are too many to be told one by one.

@@ -10,6 +10,9 @@
 
 tonic::include_proto!("enjambre.peer.v1");
 
+/// The interface as `google.protobuf.FileDescriptorSet`, encoded.
+pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("peer");
+
 /// Path of the call whose answers are the bytes of pieces: both ends frame those by hand.
 pub const FETCH_PIECES: &str = "/enjambre.peer.v1.Transfer/FetchPieces";
 /// Most pieces that one of its messages asks for, and most that it takes back.

@@ -24,6 +24,7 @@ mod picker;
 mod places;
 mod proxy;
 mod readme;
+mod reflection;
 mod requester;
 mod restart;
 mod resume;

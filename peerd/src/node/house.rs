@@ -221,6 +221,7 @@ impl House {
                 client: self.client.clone(),
                 view: self.view.subscribe(),
             },
+            reflection: self.config.reflection,
         }
     }
 

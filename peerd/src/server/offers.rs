@@ -1,8 +1,8 @@
 //! What is being served now: one [`Offer`] per file that somebody watches, made when the first neighbour comes and gone with
 //! the last. Downloads register here what they have, so that a file is served from its first verified piece on.
 //!
-//! The policy (what to show to whom, who is next) is the serving half of the `swarm` crate; an offer drives it. Calls come
-//! from many connections at once and are short, so a lock guards it: no request waits for an actor.
+//! The policy (what to show to whom, who is next) is the serving half of the `swarm` crate; an offer drives it. Pieces are asked
+//! for on many connections at once and each ask is decided in a moment, so a lock guards it: none waits for an actor.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -188,7 +188,9 @@ impl Offers {
         let offer = {
             let mut table = self.table();
             table.partials.remove(&id);
-            table.open.get(&id).and_then(Weak::upgrade)
+            // One that closes is gone at once: whoever holds on to it must not keep the file from being offered anew.
+            let open = if finished.is_some() { table.open.get(&id).cloned() } else { table.open.remove(&id) };
+            open.and_then(|offer| offer.upgrade())
         };
         match (offer, finished) {
             (Some(offer), Some(path)) => offer.moved(Source::Share(path)),
@@ -204,6 +206,8 @@ impl Offers {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proto::ids::ByteCount;
     use proto::manifest::Builder;
 
@@ -211,21 +215,47 @@ mod tests {
     use crate::store::layout::StateDir;
     use crate::store::part::Destination;
 
+    /// Offers, and a file of one piece.
+    fn offers(folder: &Path) -> (Offers, Arc<Manifest>) {
+        let mut manifest = Builder::new(ByteCount::new(5)).unwrap();
+        manifest.update(b"hello");
+        let state = Arc::new(StateDir::open(&folder.join("state")).unwrap());
+        let offers = Offers::new(watch::Sender::new(Arc::default()).subscribe(), Arc::new(Manifests::new(state)));
+        (offers, Arc::new(manifest.finish().unwrap()))
+    }
+
+    fn part(folder: &Path, manifest: &Manifest) -> Arc<Part> {
+        let destination = Destination::open(&folder.join("hello")).unwrap();
+        Arc::new(Part::open(destination, manifest.id(), ByteCount::new(5)).unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_download_that_begins_anew_is_offered_anew_whoever_holds_on_to_the_former() {
+        let folder = tempfile::tempdir().unwrap();
+        let (offers, manifest) = offers(folder.path());
+        let register = || {
+            let part = part(folder.path(), &manifest);
+            offers.register(Arc::clone(&manifest), part, Bitfield::new(1), Arc::new(|_| {}))
+        };
+        let peer = PeerId::from_bytes([1; PeerId::LEN]);
+        let registered = register();
+        let former = offers.open(manifest.id()).unwrap();
+        let _call = call::begin(&former, peer).unwrap();
+        drop(registered);
+        assert!(former.join(peer, Bitfield::new(1)).is_none());
+        let _registered = register();
+        assert!(offers.open(manifest.id()).unwrap().join(peer, Bitfield::new(1)).is_some());
+    }
+
     #[test]
     fn a_download_hears_who_watches_it_as_long_as_it_is_registered() {
         let folder = tempfile::tempdir().unwrap();
-        let mut manifest = Builder::new(ByteCount::new(5)).unwrap();
-        manifest.update(b"hello");
-        let manifest = Arc::new(manifest.finish().unwrap());
-        let destination = Destination::open(&folder.path().join("hello")).unwrap();
-        let (part, _) = Part::open(destination, manifest.id(), ByteCount::new(5)).unwrap();
-        let state = Arc::new(StateDir::open(&folder.path().join("state")).unwrap());
-        let offers = Offers::new(watch::Sender::new(Arc::default()).subscribe(), Arc::new(Manifests::new(state)));
-
+        let (offers, manifest) = offers(folder.path());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hear = Arc::clone(&heard);
         let watched = Arc::new(move |peer| hear.lock().unwrap().push(peer));
-        let registered = offers.register(Arc::clone(&manifest), Arc::new(part), Bitfield::new(1), watched);
+        let registered =
+            offers.register(Arc::clone(&manifest), part(folder.path(), &manifest), Bitfield::new(1), watched);
         let peers = [PeerId::from_bytes([1; PeerId::LEN]), PeerId::from_bytes([2; PeerId::LEN])];
         offers.watched_by(manifest.id(), peers[0]);
         drop(registered);

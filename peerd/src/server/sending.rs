@@ -1,9 +1,9 @@
 //! What one call for pieces is answered with: one piece after another, in the order in which their turn is. Each waits for a
 //! slot, is read, and leaves in parts, as fast as the connection takes them and the limits let them pass.
 //!
-//! It goes on only while the connection asks for the next part: nothing is read for a reader who does not read. A part has
-//! left when the next one is asked for, but for what the socket holds ([`transport::Limits::unsent`]). What the caller says
-//! meanwhile is heard by a task of its own ([`hear`]).
+//! It goes on only while the connection asks for the next part, which it does once it has taken the one before: a reader who does
+//! not read costs a piece, and what was granted and read ahead. A part has left when the next one is asked for, but for what the
+//! socket holds ([`transport::Limits::unsent`]). What the caller says meanwhile is heard by a task of its own ([`hear`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ use super::offers::{Call, Refused};
 use super::service::{Reading, Service};
 use super::uplink::{Pace, Slot};
 use crate::throttle::Turn;
+
+/// What was granted and is read ahead of its turn, at most.
+const AHEAD: usize = 2;
 
 /// What one call is answered with.
 pub(super) struct Sending {
@@ -86,21 +89,17 @@ impl Sending {
                 Some((verdict, reading)) => (Some(verdict), reading),
                 None => (self.service.unless_stopped(self.call.next()).await?, None),
             };
-            let (piece, refusal) = match verdict {
+            match verdict {
                 Some(Verdict::Granted(ask)) => {
-                    self.under_way = self.begin(ask, reading).await?;
-                    if self.under_way.is_some() {
-                        continue;
+                    if let Some(refused) = self.begin(ask, reading).await? {
+                        return Ok(Some(refusal(ask.piece, refused)));
                     }
-                    self.call.ended(ask, false);
-                    (ask.piece, Refusal::Lacking)
                 }
-                Some(Verdict::Refused(piece, refused)) => (piece, refused.into()),
-                Some(Verdict::Withdrawn(piece)) => (piece, Refusal::Withdrawn),
+                Some(Verdict::Refused(piece, refused)) => return Ok(Some(refusal(piece, refused.into()))),
+                Some(Verdict::Withdrawn(piece)) => return Ok(Some(refusal(piece, Refusal::Withdrawn))),
                 Some(Verdict::Over(status)) => return Err(status),
                 None => return Ok(None),
-            };
-            return Ok(Some(PiecePart { piece: piece.0, data: Bytes::new(), refusal: refusal.into() }));
+            }
         }
     }
 
@@ -121,21 +120,24 @@ impl Sending {
         Ok(Some(PiecePart { piece: ask.piece.0, data, refusal: Refusal::Unspecified.into() }))
     }
 
-    /// Reads what was granted; nothing if it is not there any more.
-    async fn begin(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Option<UnderWay>, Status> {
+    /// Takes a slot for what was granted, and reads it; or says why it does not come.
+    async fn begin(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Option<Refusal>, Status> {
         if let Some(backlog) = &self.backlog {
             backlog.hold_to(self.call.offer().backlog());
         }
         let slot = self.service.unless_stopped(self.service.uplink().slot()).await?;
-        let Some(chunks) = self.read(ask, reading).await? else { return Ok(None) };
-        Ok(Some(UnderWay {
-            ask,
-            chunks,
-            pace: self.service.uplink().to(self.to),
-            turn: Turn::next(),
-            _slot: slot,
-            _counted: self.service.figures().upload(),
-        }))
+        if self.call.part_size_of(ask).is_none() {
+            // Taken back meanwhile, or asked for anew: that is answered by itself.
+            return Ok(None);
+        }
+        let Some(chunks) = self.read(ask, reading).await? else {
+            self.call.ended(ask, false);
+            return Ok(Some(Refusal::Lacking));
+        };
+        let (pace, turn) = (self.service.uplink().to(self.to), Turn::next());
+        let counted = self.service.figures().upload();
+        self.under_way = Some(UnderWay { ask, chunks, pace, turn, _slot: slot, _counted: counted });
+        Ok(None)
     }
 
     async fn read(&mut self, ask: Ask, reading: Option<Reading>) -> Result<Option<VecDeque<Bytes>>, Status> {
@@ -147,9 +149,11 @@ impl Sending {
             },
         };
         // This one comes from a disk: what is next probably does, and can be read while this one leaves.
-        while let Some(verdict) = self.call.next_at_once() {
+        while self.ahead.len() < AHEAD
+            && let Some(verdict) = self.call.next_at_once()
+        {
             let reading = match &verdict {
-                Verdict::Granted(ask) if self.call.offer().recent(ask.piece).is_none() => {
+                Verdict::Granted(ask) if self.comes_from_disk(*ask) => {
                     Some(self.service.begin_reading(self.call.offer(), ask.piece))
                 }
                 _ => None,
@@ -157,6 +161,11 @@ impl Sending {
             self.ahead.push_back((verdict, reading));
         }
         self.service.unless_stopped(reading).await?.map_err(|_| Status::internal("reading failed"))?
+    }
+
+    /// Whether it is wanted still, and not in memory as it came a moment ago.
+    fn comes_from_disk(&self, ask: Ask) -> bool {
+        self.call.part_size_of(ask).is_some() && self.call.offer().recent(ask.piece).is_none()
     }
 }
 
@@ -170,6 +179,10 @@ impl UnderWay {
         }
         part
     }
+}
+
+fn refusal(piece: Piece, why: Refusal) -> PiecePart {
+    PiecePart { piece: piece.0, data: Bytes::new(), refusal: why.into() }
 }
 
 impl From<Refused> for Refusal {
@@ -190,7 +203,10 @@ pub(super) async fn hear(
     mut requests: Streaming<FetchPiecesRequest>,
 ) {
     loop {
-        if let Err(refused) = within_bounds(&request, caller.offer().manifest().geometry().count()).and(pass.check()) {
+        let allowed = within_bounds(&request, caller.offer().manifest().geometry().count());
+        // Whoever only takes back may do so without a ticket.
+        let allowed = allowed.and_then(|()| if request.pieces.is_empty() { Ok(()) } else { pass.check() });
+        if let Err(refused) = allowed {
             return caller.is_cut_off(refused);
         }
         for piece in request.withdrawn {

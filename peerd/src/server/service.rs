@@ -1,6 +1,7 @@
 //! The gRPC calls. Each is a few lines: find the share in the snapshot, and answer from it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -168,10 +169,11 @@ impl Service {
 /// Reads a piece where its bytes are now, and hashes it.
 fn read_from(offer: &Offer, Piece(piece): Piece, buffers: &Buffers, wait: Wait) -> Result<Bytes, Unreadable> {
     match offer.source() {
-        Source::Share(path) => {
+        Some(Source::Share(path)) => {
             source::read_piece(&source::open_waiting(&path, wait)?, offer.manifest(), piece, buffers, wait)
         }
-        Source::Part(part) => source::read_piece(part.file(), offer.manifest(), piece, buffers, wait),
+        Some(Source::Part(part)) => source::read_piece(part.file(), offer.manifest(), piece, buffers, wait),
+        None => Err(io::Error::from(io::ErrorKind::NotFound).into()),
     }
 }
 
@@ -262,7 +264,8 @@ impl Transfer for Service {
         let backlog = request.extensions().get::<Backlog>().cloned();
         let mut requests = request.into_inner();
         let first = requests.message().await?.ok_or_else(|| Status::invalid_argument("no file was named"))?;
-        let (caller, call) = call::begin(&self.open(&first.file_id).await?, who);
+        let begun = call::begin(&self.open(&first.file_id).await?, who);
+        let (caller, call) = begun.ok_or_else(|| Status::resource_exhausted("enough of your calls are under way"))?;
         let hearing = AbortOnDropHandle::new(tokio::spawn(sending::hear(caller, pass, first, requests)));
         Ok(Response::new(Box::pin(Sending::new(self.clone(), who, call, backlog, hearing).into_parts())))
     }

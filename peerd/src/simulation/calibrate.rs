@@ -84,7 +84,7 @@ fn write_all(part: &Part, manifest: &proto::manifest::Manifest, content: &Bytes)
     Ok(())
 }
 
-/// How long a call that does nothing takes, and a new connection with its first call beyond that.
+/// How long a call that does nothing takes, which is more than a request in a call that lasts, and a new connection with its first call beyond that.
 async fn calls(identity: &Identity) -> Result<(Duration, Duration), Box<dyn std::error::Error + Send + Sync>> {
     let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?.to_string().parse()?;

@@ -33,9 +33,9 @@ impl Bearer {
         self.0.borrow().ticket.clone()
     }
 
-    /// Whether it would show another one than this by now.
+    /// Whether it would show another one than this by now. None at all is not newer.
     pub fn has_newer(&self, shown: Option<&Ticket>) -> bool {
-        self.0.borrow().ticket.as_ref() != shown
+        self.0.borrow().ticket.as_ref().is_some_and(|ticket| Some(ticket) != shown)
     }
 
     /// A channel, with the ticket.

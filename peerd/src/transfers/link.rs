@@ -13,13 +13,13 @@ use proto::directory::Holder;
 use proto::ids::PeerId;
 use proto::manifest::Manifest;
 use proto::peer::pieces_update::Update;
-use proto::peer::{MOST_PIECES, PiecesUpdate, WatchPiecesRequest};
+use proto::peer::{Gained, MOST_PIECES, PiecesUpdate, WatchPiecesRequest};
 use swarm::{Bitfield, Failure, Have, PeerKey, Piece};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::Status;
+use tonic::{Status, Streaming};
 use traces::Instrument;
 use transport::{DialOptions, Identity};
 
@@ -39,9 +39,12 @@ const QUEUE: usize = 512;
 /// Words about our own gains that may wait for a slow peer.
 const NEWS: usize = 16;
 
+/// Words of a peer about its gains that the download may have yet to hear: a peer that has more to say waits.
+const UNHEARD: usize = 16;
+
 /// What a link is asked to do.
 #[derive(Debug, Clone)]
-enum Ask {
+enum Order {
     Fetch(Piece),
     Withdraw(Piece),
     /// Tell the peer that we have these, from whomever.
@@ -53,8 +56,8 @@ enum Ask {
 pub enum Fact {
     /// It is connected, and the peer has this.
     Joined(Have),
-    /// The peer has gained pieces.
-    Gained(Vec<Piece>),
+    /// The peer has gained pieces. The next words of it are taken in as these are dropped.
+    Gained(Vec<Piece>, OwnedSemaphorePermit),
     /// The first bytes of a piece are here.
     Begun(Piece),
     /// A piece is hashed and written: these bytes.
@@ -74,7 +77,7 @@ type Report = Arc<dyn Fn(Fact) + Send + Sync>;
 /// A running conversation.
 #[derive(Debug)]
 pub struct Link {
-    asks: mpsc::Sender<Ask>,
+    orders: mpsc::Sender<Order>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -156,7 +159,7 @@ impl Link {
         hello: Hello,
         report: impl Fn(PeerKey, Fact) + Send + Sync + 'static,
     ) -> Self {
-        let (asks, queue) = mpsc::channel(QUEUE);
+        let (orders, queue) = mpsc::channel(QUEUE);
         let report: Report = Arc::new(move |fact| report(key, fact));
         let task = async move {
             let why = match converse(&holder, shared, &hello, queue, &report).await {
@@ -166,24 +169,24 @@ impl Link {
             report(Fact::Left(why));
         };
         let task = tokio::spawn(task.in_current_span());
-        Self { asks, _task: AbortOnDropHandle::new(task) }
+        Self { orders, _task: AbortOnDropHandle::new(task) }
     }
 
     /// Asks for a piece; `false` if the link is gone.
     pub fn fetch(&self, piece: Piece) -> bool {
-        self.asks.try_send(Ask::Fetch(piece)).is_ok()
+        self.orders.try_send(Order::Fetch(piece)).is_ok()
     }
 
     /// Says that we have these pieces.
     pub fn tell(&self, pieces: Arc<[u32]>) {
         // A word that finds no room is one that the peer can do without.
-        let _ = self.asks.try_send(Ask::Have(pieces));
+        let _ = self.orders.try_send(Order::Have(pieces));
     }
 
     /// Takes a request back; nothing is reported of it any more, unless it was done already.
     pub fn withdraw(&self, piece: Piece) {
         // A link that is gone, or so far behind, has nothing left to take back.
-        let _ = self.asks.try_send(Ask::Withdraw(piece));
+        let _ = self.orders.try_send(Order::Withdraw(piece));
     }
 }
 
@@ -191,7 +194,7 @@ async fn converse(
     holder: &Holder,
     shared: Shared,
     hello: &Hello,
-    mut asks: mpsc::Receiver<Ask>,
+    mut orders: mpsc::Receiver<Order>,
     report: &Report,
 ) -> Result<(), String> {
     let channel = transport::dial(&holder.address, &shared.identity, holder.peer_id, DialOptions::default()).await;
@@ -209,14 +212,15 @@ async fn converse(
 
     let mut lines = Lines::new(calls, Arc::new(shared), holder.peer_id, Arc::clone(report));
     let count = lines.shared.manifest.geometry().count();
+    let unheard = Arc::new(Semaphore::new(UNHEARD));
     loop {
         tokio::select! {
-            ask = asks.recv() => {
-                let Some(ask) = ask else { return Ok(()) };
+            order = orders.recv() => {
+                let Some(order) = order else { return Ok(()) };
                 let mut batch = Batch::default();
-                batch.add(ask);
-                while !batch.is_full() && let Ok(ask) = asks.try_recv() {
-                    batch.add(ask);
+                batch.add(order);
+                while !batch.is_full() && let Ok(order) = orders.try_recv() {
+                    batch.add(order);
                 }
                 if !batch.gained.is_empty() {
                     // As with the queue: what finds no room can be done without.
@@ -229,19 +233,30 @@ async fn converse(
                 Ok(how) => how?,
                 Err(failed) => return Err(failed.to_string()),
             },
-            update = updates.message() => match update.map_err(|status| said(&status))? {
-                Some(PiecesUpdate { update: Some(Update::Gained(gained)) }) => {
-                    report(Fact::Gained(gained.pieces.into_iter().map(Piece).collect()));
+            update = next_update(&mut updates, &unheard) => match update.map_err(|status| said(&status))? {
+                Some((Update::Gained(Gained { pieces }), _)) if pieces.len() > count as usize => {
+                    return Err("it gains more pieces than there are".to_owned());
+                }
+                Some((Update::Gained(Gained { pieces }), heard)) => {
+                    report(Fact::Gained(pieces.into_iter().map(Piece).collect(), heard));
                 }
                 // It had some, and has all by now.
-                Some(PiecesUpdate { update: Some(Update::All(true)) }) => {
-                    report(Fact::Gained((0..count).map(Piece).collect()));
-                }
+                Some((Update::All(true), heard)) => report(Fact::Gained((0..count).map(Piece).collect(), heard)),
                 Some(_) => {}
                 None => return Ok(()),
             },
         }
     }
+}
+
+/// What the peer says next, as soon as enough of what it said before was heard.
+async fn next_update(
+    updates: &mut Streaming<PiecesUpdate>,
+    unheard: &Arc<Semaphore>,
+) -> Result<Option<(Update, OwnedSemaphorePermit)>, Status> {
+    let heard = Arc::clone(unheard).acquire_owned().await.map_err(|closed| Status::internal(closed.to_string()))?;
+    let update = updates.message().await?.and_then(|update| update.update);
+    Ok(update.map(|update| (update, heard)))
 }
 
 /// The first word of a peer about what it has.
@@ -275,15 +290,15 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, ask: Ask) {
-        match ask {
-            Ask::Fetch(piece) => self.pieces.push(piece),
+    fn add(&mut self, order: Order) {
+        match order {
+            Order::Fetch(piece) => self.pieces.push(piece),
             // Withdrawals are heard before what is asked for in the same message.
-            Ask::Withdraw(piece) => match self.pieces.iter().position(|asked| *asked == piece) {
+            Order::Withdraw(piece) => match self.pieces.iter().position(|asked| *asked == piece) {
                 Some(at) => drop(self.pieces.remove(at)),
                 None => self.withdrawn.push(piece),
             },
-            Ask::Have(pieces) => self.gained.extend(&*pieces),
+            Order::Have(pieces) => self.gained.extend(&*pieces),
         }
     }
 
@@ -318,13 +333,13 @@ impl Lines {
             self.reading.spawn(reading);
         }
         let newest = self.begun.len().saturating_sub(1);
-        let mut is_heard = true;
         for (at, line) in self.begun.iter_mut().enumerate() {
             let pieces = if at == newest { &*pieces } else { &[] };
-            let withdrawn: Vec<_> = withdrawn.iter().copied().filter(|piece| line.awaits(*piece)).collect();
-            is_heard &= pieces.is_empty() && withdrawn.is_empty() || line.say(&self.shared, pieces, &withdrawn);
+            if !line.say(&self.shared.census, pieces, &withdrawn) {
+                return Err("it takes in nothing of what it is asked for".to_owned());
+            }
         }
-        if is_heard { Ok(()) } else { Err("it takes in nothing of what it is asked for".to_owned()) }
+        Ok(())
     }
 }
 
@@ -335,8 +350,9 @@ mod tests {
     #[test]
     fn what_is_taken_back_at_once_is_never_asked_for() {
         let mut batch = Batch::default();
-        for ask in [Ask::Withdraw(Piece(1)), Ask::Fetch(Piece(1)), Ask::Fetch(Piece(2)), Ask::Withdraw(Piece(2))] {
-            batch.add(ask);
+        let (fetch, withdraw) = (Order::Fetch, Order::Withdraw);
+        for order in [withdraw(Piece(1)), fetch(Piece(1)), fetch(Piece(2)), withdraw(Piece(2))] {
+            batch.add(order);
         }
         assert_eq!((batch.pieces, batch.withdrawn), (vec![Piece(1)], vec![Piece(1)]));
     }

@@ -10,11 +10,11 @@ use tonic::Status;
 
 use super::{Offer, Refused};
 
-/// Asks and withdrawals of one call that are not answered yet, at most. More than a window of requests has; whoever says more
+/// Asks and withdrawals of one call that are not over yet, at most. More than a window of requests has; whoever says more
 /// and reads no answer is not heard meanwhile.
 const UNANSWERED: usize = 1024;
-/// Verdicts that wait to be heard, at most: one for each of those, and a last word for each that was granted.
-const VERDICTS: usize = 2 * UNANSWERED;
+/// Verdicts that wait to be heard, at most: for each of those that it is granted and a last word, and that all is over.
+const VERDICTS: usize = 2 * UNANSWERED + 1;
 
 /// A piece that was asked for, and whose turn has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub struct Caller {
 /// The end that sends. Dropping it takes back all that was asked for.
 pub struct Call {
     offer: Arc<Offer>,
+    peer: PeerId,
     number: u64,
     verdicts: mpsc::Receiver<Told>,
 }
@@ -61,17 +62,20 @@ pub(super) struct Asker {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// A verdict, and the room that its ask took until then.
+/// A verdict, and the room that its ask took until then if that is over.
 type Told = (Verdict, Option<OwnedSemaphorePermit>);
 
-/// A call of that peer for pieces of that file.
-pub fn begin(offer: &Arc<Offer>, peer: PeerId) -> (Caller, Call) {
+/// A call of that peer for pieces of that file; nothing if it has enough of them.
+pub fn begin(offer: &Arc<Offer>, peer: PeerId) -> Option<(Caller, Call)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
+    if !offer.take_call(peer) {
+        return None;
+    }
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let (tell, verdicts) = mpsc::channel(VERDICTS);
     let room = Arc::new(Semaphore::new(UNANSWERED));
     let caller = Caller { offer: Arc::clone(offer), peer, call: number, tell, room };
-    (caller, Call { offer: Arc::clone(offer), number, verdicts })
+    Some((caller, Call { offer: Arc::clone(offer), peer, number, verdicts }))
 }
 
 impl Caller {
@@ -136,7 +140,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         // First, so that whatever is asked for from now on is not taken in.
         self.verdicts.close();
-        self.offer.hang_up(self.number);
+        self.offer.hang_up(self.peer, self.number);
     }
 }
 
@@ -151,15 +155,20 @@ impl Asker {
         self.tell.is_closed()
     }
 
-    /// The last word.
-    pub(super) fn tell(mut self, verdict: Verdict) {
-        self.tell_of(verdict);
+    /// Its turn has come; it is not over yet.
+    pub(super) fn granted(&self, ask: Ask) {
+        self.tell((Verdict::Granted(ask), None));
     }
 
-    /// A word after which there may be another.
-    pub(super) fn tell_of(&mut self, verdict: Verdict) {
-        // Whoever has hung up has no use for it.
-        let _ = self.tell.try_send((verdict, self.room.take()));
+    /// It is over.
+    pub(super) fn last_word(mut self, verdict: Verdict) {
+        let room = self.room.take();
+        self.tell((verdict, room));
+    }
+
+    fn tell(&self, told: Told) {
+        // There is room; whoever has hung up has no use for it.
+        let _ = self.tell.try_send(told);
     }
 }
 
@@ -203,7 +212,7 @@ mod tests {
         let (offer, _neighbour, peer) = offer();
         let mut first = 0;
         for round in 0..3 {
-            let (caller, mut call) = begin(&offer, peer);
+            let (caller, mut call) = begin(&offer, peer).unwrap();
             let granted = granted(&caller, &mut call).await;
             assert!(!granted.is_empty(), "{round}");
             assert!(granted.iter().all(|ask| call.part_size_of(*ask).is_some()));
@@ -219,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_granted_can_be_taken_back_and_makes_room() {
         let (offer, _neighbour, peer) = offer();
-        let (caller, mut call) = begin(&offer, peer);
+        let (caller, mut call) = begin(&offer, peer).unwrap();
         let granted = granted(&caller, &mut call).await;
         caller.withdraws(granted[0].piece).await;
         assert!(call.part_size_of(granted[0]).is_none());
@@ -240,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn all_is_answered_when_nobody_can_ask_any_more() {
         let (offer, neighbour, peer) = offer();
-        let (caller, mut call) = begin(&offer, peer);
+        let (caller, mut call) = begin(&offer, peer).unwrap();
         let granted = granted(&caller, &mut call).await;
         drop(caller);
         // Its neighbour has left: what was granted is over too.
@@ -252,5 +261,35 @@ mod tests {
         }
         assert_eq!(refused, PIECES);
         assert!(call.part_size_of(granted[0]).is_none());
+    }
+
+    #[tokio::test]
+    async fn one_peer_has_so_many_calls_and_others_have_theirs() {
+        let (offer, _neighbour, peer) = offer();
+        let mut calls: Vec<_> = std::iter::from_fn(|| begin(&offer, peer)).take(100).collect();
+        assert_eq!(calls.len(), 8);
+        assert!(begin(&offer, PeerId::from_bytes([2; PeerId::LEN])).is_some());
+        calls.pop();
+        assert!(begin(&offer, peer).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_over_and_over_is_answered_each_time_and_bounded() {
+        let (offer, _neighbour, peer) = offer();
+        let (caller, mut call) = begin(&offer, peer).unwrap();
+        let mut asked = 0;
+        while let Ok(()) = tokio::time::timeout(std::time::Duration::from_millis(100), caller.asks(Piece(0))).await {
+            asked += 1;
+        }
+        assert!((UNANSWERED..=UNANSWERED + 1).contains(&asked), "{asked}");
+        let (mut granted, mut refused) = (0, 0);
+        while let Some(verdict) = call.next_at_once() {
+            match verdict {
+                Verdict::Granted(_) => granted += 1,
+                Verdict::Refused(Piece(0), Refused::Busy) => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((granted, refused), (asked, asked - 1), "the last is under way");
     }
 }

@@ -4,6 +4,7 @@
 //! drop), or the core would think the uplink busy for ever.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +26,9 @@ use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART, UNHELD_PART}
 /// Updates that may wait for a neighbour; one that reads none of them is taken for gone.
 const UPDATES: usize = 256;
 
+/// Calls for pieces of one peer that may be under way: one, more for a while where a ticket is renewed or a connection died unheard.
+const CALLS: u32 = 8;
+
 /// Bytes of a part while the rate of the uplink is unknown.
 const UNKNOWN_PART: usize = 32 << 10;
 
@@ -38,16 +42,18 @@ pub struct Offer {
 
 struct Inner {
     server: Server,
-    source: Source,
+    /// Nothing once it is closed: whoever holds on to the offer must not hold on to a part file.
+    source: Option<Source>,
     recent: Recent,
     next_key: u32,
     neighbours: HashMap<PeerKey, mpsc::Sender<PiecesUpdate>>,
     keys: HashMap<PeerId, PeerKey>,
+    /// How many calls for pieces a peer has under way.
+    calls: HashMap<PeerId, u32>,
     /// What was asked for and is neither sent nor refused yet.
     asks: HashMap<(PeerKey, Piece), Pending>,
     next_number: u64,
     timer: Option<(Moment, AbortOnDropHandle<()>)>,
-    closed: bool,
 }
 
 /// An ask, until it is sent or refused.
@@ -90,15 +96,15 @@ impl Offer {
         let server = Server::new(geometry, have, role, Config::default(), rand::random(), Moment::EPOCH);
         let inner = Inner {
             server,
-            source,
+            source: Some(source),
             recent: Recent::default(),
             next_key: 0,
             neighbours: HashMap::new(),
             keys: HashMap::new(),
+            calls: HashMap::new(),
             asks: HashMap::new(),
             next_number: 0,
             timer: None,
-            closed: false,
         };
         Arc::new_cyclic(|this| Self { manifest, epoch: Instant::now(), inner: Mutex::new(inner), this: this.clone() })
     }
@@ -108,8 +114,8 @@ impl Offer {
         &self.manifest
     }
 
-    /// Where the bytes are now.
-    pub fn source(&self) -> Source {
+    /// Where the bytes are now, if it is open still.
+    pub fn source(&self) -> Option<Source> {
         self.lock().source.clone()
     }
 
@@ -125,14 +131,12 @@ impl Offer {
         (part < UNHELD_PART).then(|| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
-    /// Takes a neighbour in that has these pieces; nothing if there are enough. One that comes again takes the place of its
-    /// former self.
+    /// Takes a neighbour in that has these pieces; nothing if there are enough, or it is closed. One that comes again
+    /// takes the place of its former self.
     pub fn join(self: &Arc<Self>, peer: PeerId, has: Bitfield) -> Option<Neighbour> {
         let (tell, updates) = mpsc::channel(UPDATES);
         let mut inner = self.lock();
-        if inner.closed {
-            return None;
-        }
+        inner.source.as_ref()?;
         let key = PeerKey(inner.next_key);
         inner.next_key += 1;
         if let Some(old) = inner.keys.insert(peer, key) {
@@ -167,13 +171,13 @@ impl Offer {
             return;
         }
         let Some(&key) = inner.keys.get(&peer) else {
-            return asker.tell(Verdict::Refused(piece, Refused::Busy));
+            return asker.last_word(Verdict::Refused(piece, Refused::Busy));
         };
         let number = inner.next_number;
         inner.next_number += 1;
         if let Some(former) = inner.asks.remove(&(key, piece)) {
             self.take(&mut inner, Input::NeighbourWithdraws { peer: key, piece });
-            former.asker.tell(Verdict::Refused(piece, Refused::Busy));
+            former.asker.last_word(Verdict::Refused(piece, Refused::Busy));
         }
         inner.asks.insert((key, piece), Pending { number, asker });
         self.take(&mut inner, Input::NeighbourAsks { peer: key, piece });
@@ -188,7 +192,7 @@ impl Offer {
             inner.asks.remove(&(key, piece));
             self.take(&mut inner, Input::NeighbourWithdraws { peer: key, piece });
         }
-        asker.tell(Verdict::Withdrawn(piece));
+        asker.last_word(Verdict::Withdrawn(piece));
     }
 
     /// What was granted is on its way, all of it, or will not be.
@@ -200,9 +204,24 @@ impl Offer {
         }
     }
 
-    /// A call has ended, and with it all that was asked for in it. Nobody hears of that any more.
-    pub(super) fn hang_up(&self, call: u64) {
+    /// Makes room for a call of that peer; `false` if it has enough of them.
+    pub(super) fn take_call(&self, peer: PeerId) -> bool {
         let mut inner = self.lock();
+        let calls = inner.calls.entry(peer).or_default();
+        let is_free = *calls < CALLS;
+        *calls += u32::from(is_free);
+        is_free
+    }
+
+    /// A call has ended, and with it all that was asked for in it. Nobody hears of that any more.
+    pub(super) fn hang_up(&self, peer: PeerId, call: u64) {
+        let mut inner = self.lock();
+        if let Entry::Occupied(mut calls) = inner.calls.entry(peer) {
+            *calls.get_mut() -= 1;
+            if *calls.get() == 0 {
+                calls.remove();
+            }
+        }
         let of_call = inner.asks.extract_if(|_, pending| pending.asker.call() == call);
         for (peer, piece) in of_call.map(|(ask, _)| ask).collect::<Vec<_>>() {
             self.take(&mut inner, Input::NeighbourWithdraws { peer, piece });
@@ -226,15 +245,18 @@ impl Offer {
     }
 
     pub(super) fn moved(&self, source: Source) {
-        self.lock().source = source;
+        self.lock().source = Some(source);
     }
 
     /// Nothing is served any more: neighbours are told by the end of their updates.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
-        inner.closed = true;
+        inner.source = None;
+        inner.recent = Recent::default();
         inner.neighbours.clear();
-        inner.asks.drain().for_each(|((_, piece), pending)| pending.asker.tell(Verdict::Refused(piece, Refused::Busy)));
+        for ((_, piece), pending) in inner.asks.drain() {
+            pending.asker.last_word(Verdict::Refused(piece, Refused::Busy));
+        }
         inner.keys.clear();
     }
 
@@ -256,9 +278,8 @@ impl Offer {
             match output {
                 Output::Show { peers, shown } => inner.show(&peers, &shown),
                 Output::Grant { peer, piece } => {
-                    if let Some(pending) = inner.asks.get_mut(&(peer, piece)) {
-                        let ask = Ask { key: peer, piece, number: pending.number };
-                        pending.asker.tell_of(Verdict::Granted(ask));
+                    if let Some(pending) = inner.asks.get(&(peer, piece)) {
+                        pending.asker.granted(Ask { key: peer, piece, number: pending.number });
                     } else {
                         // Nobody waits for it any more.
                         let ended = Input::Ended { peer, piece, sent: false };
@@ -267,7 +288,7 @@ impl Offer {
                 }
                 Output::Refuse { peer, piece, refusal } => {
                     if let Some(pending) = inner.asks.remove(&(peer, piece)) {
-                        pending.asker.tell(Verdict::Refused(piece, refusal.into()));
+                        pending.asker.last_word(Verdict::Refused(piece, refusal.into()));
                     }
                 }
                 Output::TurnAway { peer } => drop(inner.neighbours.remove(&peer)),
@@ -312,7 +333,7 @@ impl Inner {
     /// Nothing that this neighbour asked for is sent any more.
     fn forget(&mut self, neighbour: PeerKey) {
         for ((_, piece), pending) in self.asks.extract_if(|(key, _), _| *key == neighbour) {
-            pending.asker.tell(Verdict::Refused(piece, Refused::Busy));
+            pending.asker.last_word(Verdict::Refused(piece, Refused::Busy));
         }
     }
 

@@ -23,7 +23,7 @@ impl State {
         match &fact {
             Fact::Stored(piece, chunks) => offers.gained(id, *piece, chunks),
             // Whom we fetch from may fetch from us.
-            Fact::Gained(pieces) => {
+            Fact::Gained(pieces, _) => {
                 if let Some(peer) = swarming.peer(key) {
                     offers.neighbour_has(id, peer, pieces);
                 }

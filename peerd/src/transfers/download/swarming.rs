@@ -140,7 +140,7 @@ impl Swarming {
         let mut events = Vec::new();
         let input = match fact {
             Fact::Joined(have) => Input::PeerJoined { peer: key, have },
-            Fact::Gained(pieces) => Input::PeerGained { peer: key, pieces },
+            Fact::Gained(pieces, _) => Input::PeerGained { peer: key, pieces },
             Fact::Begun(piece) => Input::PieceBegun { peer: key, piece },
             Fact::Stored(piece, _) => {
                 let length = self.shared.manifest.geometry().len(piece.0);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::directory::Ticket;
-use proto::manifest::PieceCheck;
+use proto::manifest::{Geometry, PieceCheck};
 use proto::peer::{FetchPiecesRequest, Refusal};
 use swarm::{Failure, Piece};
 
@@ -20,6 +20,9 @@ use crate::transfers::bearer::Calls;
 
 /// Requests that may wait for a peer that reads none. More than the core's largest window has.
 const REQUESTS: usize = 512;
+/// Bytes that lie in less than this are copied: a peer decides how large the messages and frames are that they came in, and these
+/// stay in memory as long as any part of them does.
+const COPIED_BELOW: usize = 64 << 10;
 /// Longest silence in the middle of a piece. The core gives up on a slow answer long before; this ends a dead call.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -33,14 +36,19 @@ pub(super) struct Line {
 }
 
 /// What was asked for and is not over yet.
-#[derive(Debug, Default)]
-struct Asked(Mutex<HashMap<Piece, Ask>>);
+#[derive(Debug)]
+struct Asked {
+    geometry: Geometry,
+    pieces: Mutex<HashMap<Piece, Awaited>>,
+}
 
 /// One piece that was.
 #[derive(Debug, Default)]
-struct Ask {
+struct Awaited {
     /// What comes of it is not wanted, until the peer has heard so many times that it was taken back.
     taken_back: u32,
+    /// Bytes of it that may come until then: each time all of it was on its way at most.
+    may_come: u64,
     wanted: Option<Wanted>,
 }
 
@@ -60,7 +68,7 @@ impl Line {
         report: Report,
     ) -> (Self, impl Future<Output = Result<(), String>> + use<>) {
         let (requests, unsent) = pieces::requests(REQUESTS);
-        let asked = Arc::new(Asked::default());
+        let asked = Arc::new(Asked::of(shared.manifest.geometry()));
         let file_id = Bytes::copy_from_slice(shared.manifest.id().as_bytes());
         let line = Self { requests, file_id, shown: shared.bearer.shown(), asked: Arc::clone(&asked) };
         let reading = async move {
@@ -81,16 +89,13 @@ impl Line {
         self.asked.lock().is_empty()
     }
 
-    /// Whether a piece was asked for in it, and is wanted.
-    pub(super) fn awaits(&self, piece: Piece) -> bool {
-        self.asked.lock().get(&piece).is_some_and(|ask| ask.wanted.is_some())
-    }
-
-    /// Asks for pieces, and takes others back; `false` if the peer takes in nothing of what is said.
-    pub(super) fn say(&mut self, shared: &Shared, pieces: &[Piece], withdrawn: &[Piece]) -> bool {
-        self.asked.note(pieces, withdrawn, &shared.census);
-        let numbers = |pieces: &[Piece]| pieces.iter().map(|piece| piece.0).collect();
-        let (pieces, withdrawn) = (numbers(pieces), numbers(withdrawn));
+    /// Asks for pieces, and takes others back that are awaited here; `false` if the peer takes in nothing of what is said.
+    pub(super) fn say(&mut self, census: &Census, pieces: &[Piece], withdrawn: &[Piece]) -> bool {
+        let withdrawn = self.asked.note(pieces, withdrawn, census);
+        if pieces.is_empty() && withdrawn.is_empty() {
+            return true;
+        }
+        let pieces = pieces.iter().map(|piece| piece.0).collect();
         let file_id = std::mem::take(&mut self.file_id);
         self.requests.say(&FetchPiecesRequest { file_id, pieces, withdrawn })
     }
@@ -108,38 +113,52 @@ enum Due {
 }
 
 impl Asked {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Piece, Ask>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn of(geometry: Geometry) -> Self {
+        Self { geometry, pieces: Mutex::default() }
     }
 
-    fn note(&self, pieces: &[Piece], withdrawn: &[Piece], census: &Census) {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Piece, Awaited>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These are wanted, and those no more; the numbers of those that were until now. Whatever was over by itself in the
+    /// meantime is not taken back.
+    fn note(&self, pieces: &[Piece], withdrawn: &[Piece], census: &Census) -> Vec<u32> {
         let mut asked = self.lock();
+        let mut taken_back = Vec::new();
         for piece in withdrawn {
-            if let Some(ask) = asked.get_mut(piece) {
-                ask.wanted = None;
-                ask.taken_back += 1;
+            if let Some(awaited) = asked.get_mut(piece)
+                && awaited.wanted.take().is_some()
+            {
+                awaited.taken_back += 1;
+                awaited.may_come += u64::from(self.geometry.len(piece.0));
+                taken_back.push(piece.0);
             }
         }
         for piece in pieces {
             let wanted = Wanted { turn: Turn::next(), fetch: Some(census.fetch()) };
             asked.entry(*piece).or_default().wanted = Some(wanted);
         }
+        taken_back
     }
 
-    /// Bytes of a piece have come; nothing where it was not asked for.
-    fn due(&self, piece: Piece, is_under_way: bool) -> Option<Due> {
+    /// So many bytes of a piece have come; nothing where it was not asked for, or not for so many.
+    fn due(&self, piece: Piece, bytes: usize, is_under_way: bool) -> Option<Due> {
         let mut asked = self.lock();
         Some(match asked.get_mut(&piece)? {
-            Ask { taken_back: 0, wanted: Some(_) } if is_under_way => Due::Go,
-            Ask { taken_back: 0, wanted: Some(wanted) } => Due::Begin(wanted.turn, wanted.fetch.take()),
-            _ => Due::Discard,
+            Awaited { taken_back: 0, wanted: Some(_), .. } if is_under_way => Due::Go,
+            Awaited { taken_back: 0, wanted: Some(wanted), .. } => Due::Begin(wanted.turn, wanted.fetch.take()),
+            Awaited { may_come, .. } => {
+                *may_come = may_come.checked_sub(bytes as u64)?;
+                Due::Discard
+            }
         })
     }
 
     /// From now on it is over; `false` if it was not wanted.
     fn over(&self, piece: Piece) -> bool {
         let mut asked = self.lock();
-        let wanted = asked.get(&piece).is_some_and(|ask| ask.taken_back == 0);
+        let wanted = asked.get(&piece).is_some_and(|awaited| awaited.taken_back == 0);
         if wanted {
             asked.remove(&piece);
         }
@@ -149,10 +168,13 @@ impl Asked {
     /// The peer has heard that it was taken back; `false` if it never was.
     fn heard(&self, piece: Piece) -> bool {
         let mut asked = self.lock();
-        let Some(ask) = asked.get_mut(&piece).filter(|ask| ask.taken_back > 0) else { return false };
-        ask.taken_back -= 1;
-        if ask.taken_back == 0 && ask.wanted.is_none() {
-            asked.remove(&piece);
+        let Some(awaited) = asked.get_mut(&piece).filter(|awaited| awaited.taken_back > 0) else { return false };
+        awaited.taken_back -= 1;
+        if awaited.taken_back == 0 {
+            awaited.may_come = 0;
+            if awaited.wanted.is_none() {
+                asked.remove(&piece);
+            }
         }
         true
     }
@@ -194,14 +216,14 @@ impl Reader {
         if self.asked.lock().is_empty() { Ok(()) } else { Err("it ended the call with pieces to come".to_owned()) }
     }
 
-    /// Takes bytes in. Never more than the length of a piece is held.
+    /// Takes bytes in. Never much more than the length of a piece is held.
     async fn bytes(&mut self, piece: Piece, bytes: Bytes) -> Result<(), String> {
         self.shared.figures.received(bytes.len());
         let is_under_way = self.current.as_ref().is_some_and(|current| current.piece == piece);
         if !is_under_way {
             self.cut_short();
         }
-        match self.asked.due(piece, is_under_way) {
+        match self.asked.due(piece, bytes.len(), is_under_way) {
             Some(Due::Go) => {}
             Some(Due::Begin(turn, fetch)) => self.begin(piece, turn, fetch),
             Some(Due::Discard) => {
@@ -226,7 +248,7 @@ impl Reader {
         if let Some(fetch) = &mut current.fetch {
             self.pace.pass(current.turn, bytes.len(), fetch).await;
         }
-        current.chunks.push(bytes);
+        current.chunks.push(if bytes.len() < COPIED_BELOW { Bytes::copy_from_slice(&bytes) } else { bytes });
         if left == 0 {
             self.finish();
         }
@@ -303,36 +325,63 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use proto::ids::ByteCount;
+
     use super::*;
 
     const PIECE: Piece = Piece(3);
 
+    fn asked() -> Asked {
+        Asked::of(Geometry::of(ByteCount::new(1 << 20)).unwrap())
+    }
+
     #[test]
     fn bytes_that_were_not_asked_for_are_told_from_others() {
-        let (asked, census) = (Asked::default(), Census::default());
-        assert!(asked.due(PIECE, false).is_none());
+        let (asked, census) = (asked(), Census::default());
+        assert!(asked.due(PIECE, 1, false).is_none());
         asked.note(&[PIECE], &[], &census);
-        assert!(matches!(asked.due(PIECE, false), Some(Due::Begin(_, Some(_)))));
-        assert!(matches!(asked.due(PIECE, true), Some(Due::Go)));
+        assert!(matches!(asked.due(PIECE, 1, false), Some(Due::Begin(_, Some(_)))));
+        assert!(matches!(asked.due(PIECE, 1, true), Some(Due::Go)));
         assert!(asked.over(PIECE) && !asked.over(PIECE));
-        assert!(asked.due(PIECE, false).is_none(), "more than the piece");
+        assert!(asked.due(PIECE, 1, false).is_none(), "more than the piece");
     }
 
     #[test]
     fn what_was_taken_back_comes_to_nothing_until_the_peer_has_heard_of_it() {
-        let (asked, census) = (Asked::default(), Census::default());
+        let (asked, census) = (asked(), Census::default());
         asked.note(&[PIECE], &[], &census);
         asked.note(&[], &[PIECE], &census);
         assert_eq!(census.count().of(Wait::Turn), 0, "nobody waits for it");
-        assert!(matches!(asked.due(PIECE, true), Some(Due::Discard)));
+        assert!(matches!(asked.due(PIECE, 1, true), Some(Due::Discard)));
         // Wanted again, and taken back again: what comes before the second answer is of the first two.
         asked.note(&[PIECE], &[], &census);
         asked.note(&[PIECE], &[PIECE], &census);
         assert!(asked.heard(PIECE));
-        assert!(matches!(asked.due(PIECE, false), Some(Due::Discard)) && !asked.over(PIECE));
+        assert!(matches!(asked.due(PIECE, 1, false), Some(Due::Discard)) && !asked.over(PIECE));
         assert!(asked.heard(PIECE) && !asked.heard(PIECE));
-        assert!(matches!(asked.due(PIECE, false), Some(Due::Begin(..))));
+        assert!(matches!(asked.due(PIECE, 1, false), Some(Due::Begin(..))));
         asked.note(&[], &[PIECE], &census);
         assert!(asked.heard(PIECE) && asked.lock().is_empty());
+    }
+
+    #[test]
+    fn of_what_was_taken_back_no_more_may_come_than_was_asked_for() {
+        let (asked, census) = (asked(), Census::default());
+        let len = asked.geometry.len(PIECE.0) as usize;
+        asked.note(&[PIECE], &[], &census);
+        assert_eq!(asked.note(&[], &[PIECE, Piece(4)], &census), [PIECE.0], "nobody asked for the other");
+        assert_eq!(asked.note(&[], &[PIECE], &census), [0; 0], "once is enough");
+        assert!(matches!(asked.due(PIECE, len - 1, false), Some(Due::Discard)));
+        assert!(asked.due(PIECE, 2, false).is_none());
+        assert!(matches!(asked.due(PIECE, 1, false), Some(Due::Discard)));
+        assert!(asked.heard(PIECE) && asked.due(PIECE, 1, false).is_none());
+    }
+
+    #[test]
+    fn what_is_over_is_not_taken_back() {
+        let (asked, census) = (asked(), Census::default());
+        asked.note(&[PIECE], &[], &census);
+        assert!(asked.over(PIECE));
+        assert_eq!(asked.note(&[], &[PIECE], &census), [0; 0]);
     }
 }

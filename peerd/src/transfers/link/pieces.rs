@@ -162,7 +162,8 @@ impl Messages {
                     let message = message.map_err(|_| Status::internal("it sent what is no message"))?;
                     match message.refusal {
                         0 if message.data.is_empty() => {}
-                        0 => return Ok(Some(Part::Bytes(message.piece, message.data))),
+                        // Copied: it would keep all of a message in memory that may be for the most part something else.
+                        0 => return Ok(Some(Part::Bytes(message.piece, Bytes::copy_from_slice(&message.data)))),
                         _ => return Ok(Some(Part::Refused(message.piece, message.refusal()))),
                     }
                 }

@@ -16,7 +16,7 @@ pub struct Config {
     /// The same of a lone seed. More than others have, so that it has the larger share of its neighbours' downlinks:
     /// everybody waits for what it alone can send.
     pub lone_grants: usize,
-    /// Grants that are never exceeded, slow ones set aside included.
+    /// Grants that are never exceeded, but for slow ones that were set aside.
     pub max_grants: usize,
     /// Work that should be under way on the uplink, as time at its measured rate, whosever it is.
     pub grant_queue: Duration,

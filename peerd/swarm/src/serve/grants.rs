@@ -67,6 +67,17 @@ impl Uplink {
         self.grants.len()
     }
 
+    /// Those that are not set aside.
+    #[cfg(test)]
+    pub(super) const fn counted(&self) -> usize {
+        self.counted
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_aside(&self, peer: PeerKey) -> bool {
+        self.grants.iter().any(|grant| grant.peer == peer && grant.aside)
+    }
+
     /// When it counts as idle: nothing is under way but what is slow, and that for a while. What was sent may still be in
     /// queues on the way, and the next ask with what is in them.
     pub(super) fn idle_from(&self, config: &Config) -> Option<Moment> {
@@ -91,7 +102,7 @@ impl Uplink {
     }
 
     fn has_room(&self, config: &Config) -> bool {
-        self.grants.len() < config.max_grants && (self.counted < self.width.grants() || self.has_little(config))
+        self.counted < config.max_grants && (self.counted < self.width.grants() || self.has_little(config))
     }
 
     /// Less is under way than the uplink sends in no time.
@@ -207,13 +218,11 @@ impl Server {
     }
 
     /// Neighbours that are being sent a piece and get the next when it has gone: pieces that go the same way side by side arrive
-    /// together, and the uplink waits a round trip for the next ask; one after another, it comes in time. Nobody has to wait
-    /// while little is under way.
+    /// together, and the uplink waits a round trip for the next ask; one after another, it comes in time. While little is under
+    /// way that holds for those alone whose piece was set aside: who takes nothing would be granted ever more.
     fn full(&self) -> SmallVec<[PeerKey; 16]> {
-        if self.uplink.has_little(&self.config) {
-            return SmallVec::new();
-        }
-        self.uplink.grants.iter().map(|grant| grant.peer).collect()
+        let has_little = self.uplink.has_little(&self.config);
+        self.uplink.grants.iter().filter(|grant| grant.aside || !has_little).map(|grant| grant.peer).collect()
     }
 
     pub(super) fn first_copies_go(&self) -> FirstCopiesGo {

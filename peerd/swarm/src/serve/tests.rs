@@ -118,6 +118,7 @@ impl Driver {
                 Output::Grant { peer, piece } => {
                     assert!(self.waiting.remove(&(peer, piece)), "{piece:?} granted to {peer:?} unasked");
                     assert!(self.server.have().get(piece), "{piece:?} granted and not there");
+                    assert!(!self.server.uplink.has_aside(peer), "{peer:?} takes nothing of what it was granted");
                     self.granted.insert((peer, piece));
                 }
                 Output::Refuse { peer, piece, refusal } => {
@@ -130,7 +131,7 @@ impl Driver {
                 Output::TurnAway { peer } => self.forget(peer),
             }
         }
-        assert!(self.granted.len() <= self.config.max_grants);
+        assert!(self.server.uplink.counted() <= self.config.max_grants);
         assert!(self.shown.len() <= self.config.max_neighbours);
         assert_eq!(self.server.load().1, self.granted.len(), "grants");
         let waiting: u32 = self.server.neighbours.iter().map(|neighbour| neighbour.waiting).sum();

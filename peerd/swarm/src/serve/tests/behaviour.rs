@@ -397,6 +397,23 @@ fn a_slow_neighbour_does_not_hold_the_uplink() {
 }
 
 #[test]
+fn who_takes_nothing_is_granted_no_more_and_keeps_nobody_from_anything() {
+    let mut server = server(100, Role::OneOfMany, Config::default());
+    (1..3).for_each(|peer| drop(join(&mut server, peer, at(0))));
+    (0..100).for_each(|piece| drop(ask(&mut server, 1, piece, at(0))));
+    let first = server.load().1;
+    for second in 1..100 {
+        server.handle_timeout(at(1000 * second));
+    }
+    assert_eq!((server.load().1, granted(&outputs(&mut server))), (first, vec![]), "all was set aside");
+    for piece in 0..100 {
+        assert_eq!(granted(&ask(&mut server, 2, piece, at(100_000))), [(2, piece)]);
+        server.handle(Input::Ended { peer: PeerKey(2), piece: Piece(piece), sent: true }, at(100_001));
+        assert_eq!(granted(&outputs(&mut server)), []);
+    }
+}
+
+#[test]
 fn news_are_told_together_and_not_to_those_who_know() {
     let mut server = empty_among_ten();
     server.handle(Input::NeighbourHas { peer: PeerKey(3), pieces: (0..100).map(Piece).collect() }, at(0));

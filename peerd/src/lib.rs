@@ -10,6 +10,7 @@ pub mod healthcheck;
 pub mod heartbeat;
 pub mod mailbox;
 pub mod node;
+pub mod pages;
 pub mod server;
 pub mod shares;
 pub mod simulation;

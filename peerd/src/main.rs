@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 use monitor::{Papers, ServiceManager};
 use peerd::config::{BadConfig, Config, Settings};
 use peerd::store::layout::StateDir;
-use peerd::{node, telemetry};
+use peerd::{node, pages, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The C library's gives memory back to the system and takes it again for each piece, a page fault for every 4 KiB.
@@ -65,6 +65,7 @@ impl Run {
 }
 
 fn main() -> ExitCode {
+    pages::only_small();
     let cli = Cli::parse();
     match cli.command {
         None => run(cli.run),

@@ -114,6 +114,7 @@ fn a_call_ends_with_the_ticket_and_a_download_goes_on_with_another() {
     let (id, _) = shared(&world, &one);
     let requester = Requester::register(&world, "a.pem");
     let mut conversation = requester.converse(&one, &id);
+    let mut other = requester.call(&one, &id);
     let ended = loop {
         conversation.say(&[0], &[]);
         match conversation.hear() {
@@ -122,6 +123,9 @@ fn a_call_ends_with_the_ticket_and_a_download_goes_on_with_another() {
         }
     };
     assert_eq!(reason(&ended), "ticket-expired");
+    // Taking back needs none.
+    other.say(&[], &[1]);
+    assert_eq!(other.hear().unwrap(), Some((1, Err(Refusal::Withdrawn))));
 
     // It takes twice as long as a ticket lasts.
     let (two, bytes) = (world.peer("2"), content(4 * SIZE));

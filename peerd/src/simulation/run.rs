@@ -10,6 +10,7 @@ use swarm::sim::Simulation;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::question::{self, Unanswerable};
+use crate::pages::Large;
 
 /// Events between two looks at the clock: a few milliseconds' worth.
 const STEPS: u64 = 1_000;
@@ -43,8 +44,9 @@ pub async fn run(turn: Arc<Semaphore>, scenario: Scenario, told: Told) -> Result
     let work = move || {
         // Whatever is transferred meanwhile goes first.
         let _ = rustix::process::nice(10);
-        let seed = scenario.seed;
+        let (seed, pages) = (scenario.seed, Large::wanted());
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| compute(&scenario, &told)));
+        drop(pages);
         let _ = done.send(caught.unwrap_or_else(|panic| Err(NoAnswer::Broken(broken(&*panic, seed)))));
     };
     let spawned = std::thread::Builder::new().name("simulation".into()).spawn(work);

@@ -117,6 +117,10 @@ fn in_words(transfer: &Transfer, columns: usize) -> String {
     if transfer.state == TransferState::Preparing {
         return "preparing".to_owned();
     }
+    if transfer.bytes == transfer.size {
+        // It is synced to the disk and put at its place; nothing moves any more.
+        return format!("{done}, finishing");
+    }
     match columns {
         100.. => format!(
             "{done} of {}, {}, {} left, {}",
@@ -143,4 +147,25 @@ fn held_up(transfer: &Transfer) -> Option<String> {
     }
     let why = transfer.reason.as_deref().unwrap_or("no reason is given");
     Some(format!("{}: {}", transfer.state, safe(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transfer(bytes: u64, state: &str) -> Transfer {
+        let transfer = serde_json::json!({
+            "transfer_id": 1, "file_id": "00".repeat(32), "name": "f", "size": 4096, "path": "/f", "state": state,
+            "bytes": bytes, "rate": 0.0, "seconds": 1.0, "verified": false, "simulated": false, "sources": [],
+        });
+        serde_json::from_value(transfer).unwrap()
+    }
+
+    #[test]
+    fn words_say_what_happens_now() {
+        let words = |bytes, state| in_words(&transfer(bytes, state), 120);
+        assert_eq!(words(0, "preparing"), "preparing");
+        assert_eq!(words(1024, "running"), "25% of 4.0 KiB, 0 B/s, ? left, 0 peers");
+        assert_eq!(words(4096, "running"), "100%, finishing");
+    }
 }

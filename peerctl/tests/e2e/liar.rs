@@ -147,7 +147,9 @@ impl Transfer for Service {
     }
 
     async fn watch_pieces(&self, _: Request<Streaming<WatchPiecesRequest>>) -> Answer<PiecesUpdate> {
-        let all = stream::iter([Ok(PiecesUpdate { update: Some(Update::All(true)) })]);
+        // Then what a later version may say.
+        let updates = [PiecesUpdate { update: Some(Update::All(true)) }, PiecesUpdate { update: None }];
+        let all = stream::iter(updates.map(Ok));
         Ok(Response::new(all.chain(stream::pending()).boxed()))
     }
 

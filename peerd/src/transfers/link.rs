@@ -234,14 +234,17 @@ async fn converse(
                 Err(failed) => return Err(failed.to_string()),
             },
             update = next_update(&mut updates, &unheard) => match update.map_err(|status| said(&status))? {
-                Some((Update::Gained(Gained { pieces }), _)) if pieces.len() > count as usize => {
+                Some((Some(Update::Gained(Gained { pieces })), _)) if pieces.len() > count as usize => {
                     return Err("it gains more pieces than there are".to_owned());
                 }
-                Some((Update::Gained(Gained { pieces }), heard)) => {
+                Some((Some(Update::Gained(Gained { pieces })), heard)) => {
                     report(Fact::Gained(pieces.into_iter().map(Piece).collect(), heard));
                 }
                 // It had some, and has all by now.
-                Some((Update::All(true), heard)) => report(Fact::Gained((0..count).map(Piece).collect(), heard)),
+                Some((Some(Update::All(true)), heard)) => {
+                    report(Fact::Gained((0..count).map(Piece).collect(), heard));
+                }
+                // What a later version may say is passed over.
                 Some(_) => {}
                 None => return Ok(()),
             },
@@ -249,14 +252,13 @@ async fn converse(
     }
 }
 
-/// What the peer says next, as soon as enough of what it said before was heard.
+/// What the peer says next, as soon as enough of what it said before was heard; nothing when it says no more.
 async fn next_update(
     updates: &mut Streaming<PiecesUpdate>,
     unheard: &Arc<Semaphore>,
-) -> Result<Option<(Update, OwnedSemaphorePermit)>, Status> {
+) -> Result<Option<(Option<Update>, OwnedSemaphorePermit)>, Status> {
     let heard = Arc::clone(unheard).acquire_owned().await.map_err(|closed| Status::internal(closed.to_string()))?;
-    let update = updates.message().await?.and_then(|update| update.update);
-    Ok(update.map(|update| (update, heard)))
+    Ok(updates.message().await?.map(|message| (message.update, heard)))
 }
 
 /// The first word of a peer about what it has.

@@ -6,15 +6,14 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
-use transport::{DialOptions, Identity};
+use transport::Identity;
 
 use crate::world::{Peer, World};
 
 /// One question of a stranger, without a ticket.
 #[tokio::main(flavor = "current_thread")]
 async fn ask(peer: &Peer, stranger: &Identity, question: MessageRequest) -> Result<MessageResponse, Status> {
-    let address = peer.address.to_string().parse().unwrap();
-    let channel = transport::dial(&address, stranger, peer.id(), DialOptions::default()).await.unwrap();
+    let channel = peer.dial(stranger).await;
     let question = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
     let answers = ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(question)).await?;
     answers.into_inner().next().await.unwrap()?.message_response.ok_or_else(|| Status::internal("no answer"))

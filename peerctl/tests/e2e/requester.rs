@@ -12,7 +12,7 @@ use proto::secret::Secret;
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
-use transport::{DialOptions, Identity};
+use transport::Identity;
 
 use crate::world::{Peer, World};
 
@@ -35,9 +35,7 @@ impl Requester {
     }
 
     async fn dial(&self, peer: &Peer) -> TransferClient<Channel> {
-        let address = peer.address.to_string().parse().unwrap();
-        let channel = transport::dial(&address, &self.identity, peer.id(), DialOptions::default()).await;
-        TransferClient::new(channel.unwrap())
+        TransferClient::new(peer.dial(&self.identity).await)
     }
 
     /// Asks a peer for a manifest; `Ok` with its size, or the reason code of the refusal.

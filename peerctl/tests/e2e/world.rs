@@ -12,6 +12,8 @@ use proto::ids::ByteCount;
 use proto::manifest::Geometry;
 use serde_json::Value;
 use tempfile::TempDir;
+use tonic::transport::Channel;
+use transport::{DialOptions, Identity};
 
 /// Longest wait for any state.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -185,6 +187,12 @@ impl Peer {
     /// The id that follows from its key.
     pub(crate) fn id(&self) -> proto::ids::PeerId {
         self.ask(["status"])["peer_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// A channel to it, for whoever has that key.
+    pub(crate) async fn dial(&self, as_whom: &Identity) -> Channel {
+        let address = self.address.to_string().parse().unwrap();
+        transport::dial(&address, as_whom, self.id(), DialOptions::default()).await.unwrap()
     }
 
     /// How it is with the directory.

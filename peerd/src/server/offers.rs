@@ -185,18 +185,17 @@ impl Offers {
 
     /// A download has ended. If its file is at its place, neighbours are served from there.
     fn unregister(&self, id: FileId, finished: Option<PathBuf>) {
-        let offer = {
-            let mut table = self.table();
-            table.partials.remove(&id);
-            // One that closes is gone at once: whoever holds on to it must not keep the file from being offered anew.
-            let open = if finished.is_some() { table.open.get(&id).cloned() } else { table.open.remove(&id) };
-            open.and_then(|offer| offer.upgrade())
-        };
-        match (offer, finished) {
-            (Some(offer), Some(path)) => offer.moved(Source::Share(path)),
-            (Some(offer), None) => offer.close(),
-            (None, _) => {}
+        let mut table = self.table();
+        table.partials.remove(&id);
+        let Some(offer) = table.open.get(&id).and_then(Weak::upgrade) else { return };
+        if let Some(path) = finished {
+            drop(table);
+            return offer.moved(Source::Share(path));
         }
+        // Gone at once: whoever holds on to it must not keep the file from being offered anew.
+        table.open.remove(&id);
+        drop(table);
+        offer.close();
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

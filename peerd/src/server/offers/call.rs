@@ -157,18 +157,13 @@ impl Asker {
 
     /// Its turn has come; it is not over yet.
     pub(super) fn granted(&self, ask: Ask) {
-        self.tell((Verdict::Granted(ask), None));
+        // There is room; whoever has hung up has no use for it.
+        let _ = self.tell.try_send((Verdict::Granted(ask), None));
     }
 
     /// It is over.
-    pub(super) fn last_word(mut self, verdict: Verdict) {
-        let room = self.room.take();
-        self.tell((verdict, room));
-    }
-
-    fn tell(&self, told: Told) {
-        // There is room; whoever has hung up has no use for it.
-        let _ = self.tell.try_send(told);
+    pub(super) fn last_word(self, verdict: Verdict) {
+        let _ = self.tell.try_send((verdict, self.room));
     }
 }
 

@@ -26,7 +26,8 @@ use crate::server::limits::{LARGEST_PART, PART_TIME, SMALLEST_PART, UNHELD_PART}
 /// Updates that may wait for a neighbour; one that reads none of them is taken for gone.
 const UPDATES: usize = 256;
 
-/// Calls for pieces of one peer that may be under way: one, more for a while where a ticket is renewed or a connection died unheard.
+/// Calls for pieces of one peer that may be under way: one, and more for a while where a ticket is renewed or a connection died
+/// unheard.
 const CALLS: u32 = 8;
 
 /// Bytes of a part while the rate of the uplink is unknown.
